@@ -1,0 +1,57 @@
+/**
+ * Branded identifiers. An attempt id (`TxnId`) is 13 latin1 characters, so that it is a cheap map key, orders by
+ * time first, and carries the gateway's HLC at COMMIT (TXN-12 compares that with the horizon).
+ */
+import { assert } from './assert.ts';
+import type { Timestamp } from './timestamp.ts';
+
+declare const brand: unique symbol;
+
+export type NodeId = number & { readonly [brand]: 'NodeId' };
+export type RangeId = number & { readonly [brand]: 'RangeId' };
+/** One attempt of a transaction; a retry has a new one. */
+export type TxnId = string & { readonly [brand]: 'TxnId' };
+/** What owns locks: one per session's transaction block, kept over its retries. */
+export type LockId = string & { readonly [brand]: 'LockId' };
+
+export const TXN_ID_LENGTH = 13;
+
+export function nodeId(value: number): NodeId {
+  assert(Number.isSafeInteger(value) && value > 0 && value < 65536, 'node id out of range');
+  return value as NodeId;
+}
+
+export function rangeId(value: number): RangeId {
+  assert(Number.isSafeInteger(value) && value > 0, 'range id out of range');
+  return value as RangeId;
+}
+
+/** 7 bytes of HLC, 2 of node, 4 of counter, big endian. */
+export function makeTxnId(at: Timestamp, node: NodeId, counter: number): TxnId {
+  return (fixed(at, 7) + fixed(node, 2) + fixed(counter % 0x100000000, 4)) as TxnId;
+}
+
+/** The HLC that the gateway read when COMMIT was sent. */
+export function txnIdTime(id: TxnId): Timestamp {
+  let value = 0;
+  for (let i = 0; i < 7; i++) value = value * 256 + id.charCodeAt(i);
+  return value as Timestamp;
+}
+
+/** For logs and messages: `time.node.counter`. */
+export function formatTxnId(id: TxnId): string {
+  let node = 0;
+  let counter = 0;
+  for (let i = 7; i < 9; i++) node = node * 256 + id.charCodeAt(i);
+  for (let i = 9; i < 13; i++) counter = counter * 256 + id.charCodeAt(i);
+  return `${txnIdTime(id)}.${node}.${counter}`;
+}
+
+function fixed(value: number, bytes: number): string {
+  let text = '';
+  for (let rest = value, i = 0; i < bytes; i++) {
+    text = String.fromCharCode(rest % 256) + text;
+    rest = Math.floor(rest / 256);
+  }
+  return text;
+}

@@ -1,0 +1,16 @@
+/**
+ * A value now, or a promise of it. The hot paths (a read at a local leader) answer in the turn in which they were
+ * asked; only what really waits pays for a promise. Callers: `const v = isPromise(r) ? await r : r`.
+ */
+export type MaybePromise<T> = T | Promise<T>;
+
+export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+  return value instanceof Promise;
+}
+
+export function thenMaybe<T, U>(
+  value: MaybePromise<T>,
+  next: (value: T) => MaybePromise<U>,
+): MaybePromise<U> {
+  return isPromise(value) ? value.then(next) : next(value);
+}

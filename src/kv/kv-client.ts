@@ -1,0 +1,153 @@
+/**
+ * The only seam between SQL and the cluster. SQL sees keys, values, snapshots, locks and one atomic commit; it sees
+ * no ranges (but for the administrative calls at the end) and no clocks. Implementations: the cluster's transaction
+ * coordinator, and `test/support/local-kv.ts`, which is the executable meaning of this file.
+ *
+ * Strict serializability is promised for every `KvTxn` and every latest read; callers need not ask for it.
+ * All calls of one `KvTxn` are made one at a time (await each before the next), except `release`.
+ */
+import type { MaybePromise } from '../base/maybe-promise.ts';
+import type { Key, Span } from '../base/span.ts';
+import type { NodeId, RangeId } from '../base/ids.ts';
+import type { Timestamp } from '../base/timestamp.ts';
+
+export interface KvRow {
+  readonly key: Key;
+  /** Never changed by anyone after it was handed over. */
+  readonly value: Uint8Array;
+}
+
+/** The table a request belongs to and the schema version it was planned with: TXN-3, 4 and 7 check its fence. */
+export interface TableFence {
+  readonly tableId: number;
+  readonly version: number;
+}
+
+export interface ScanOptions {
+  readonly reverse?: boolean;
+  /** The caller needs no more rows than this; batches are not larger. */
+  readonly limit?: number;
+}
+
+/** Batches of a scan, in key order; own writes overlaid. Must be closed when it is not read to the end. */
+export interface KvCursor {
+  /** The next rows, never empty, or undefined at the end. Throws `schema_mismatch`, `unavailable`, `cancelled`. */
+  next(): MaybePromise<readonly KvRow[] | undefined>;
+  close(): void;
+}
+
+export type LockStrength = 'update' | 'share';
+export type LockWait = 'block' | 'nowait' | 'skip';
+
+export interface LockOptions {
+  readonly strength: LockStrength;
+  readonly wait: LockWait;
+  /** For `block`: milliseconds until `lock_timeout`; 0 waits without limit (a deadlock is still found). */
+  readonly timeoutMs: number;
+}
+
+export interface LockedRow {
+  readonly key: Key;
+  /** The newest committed value, own writes overlaid; undefined when there is no row (the absence is then in the read set). */
+  readonly value: Uint8Array | undefined;
+  /** False only under `skip`: someone else holds it. */
+  readonly isGranted: boolean;
+}
+
+/** A point to come back to: the writes and reads of a transaction so far. */
+export interface KvMark {
+  readonly writeSeq: number;
+  readonly readCount: number;
+}
+
+export interface BeginOptions {
+  /** Session settings, in milliseconds and bytes. */
+  readonly txnMaxBytes: number;
+  /** A retry of a transaction that lost: takes shared locks on what it reads, so that it cannot starve (4.3). */
+  readonly isRetry?: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface KvTxn {
+  /** The snapshot: at or above everything published before the transaction began. Waits for the gather at first. */
+  readTs(): MaybePromise<Timestamp>;
+  readonly hasWrites: boolean;
+
+  /** Reads at the snapshot with own writes overlaid; the key, present or absent, joins the read set. */
+  get(k: Key, table: TableFence | undefined): MaybePromise<Uint8Array | undefined>;
+  /** As many `get`s, in few requests; answers in the order asked. */
+  getMany(keys: readonly Key[], table: TableFence | undefined): MaybePromise<(Uint8Array | undefined)[]>;
+  /** The span joins the read set as far as it was read. */
+  scan(span: Span, table: TableFence | undefined, options?: ScanOptions): KvCursor;
+
+  /**
+   * Locks keys and reads their newest values. If one is newer than the snapshot, the snapshot moves up to it after
+   * everything read before has been validated there (TXN-13). If that fails because of reads since the last `mark`,
+   * throws `snapshot_moved`; because of older reads, `conflict`. Also `deadlock`, `lock_timeout`, `lock_not_available`.
+   */
+  lock(keys: readonly Key[], table: TableFence | undefined, options: LockOptions): MaybePromise<LockedRow[]>;
+
+  /** Buffers a write. It becomes visible to this transaction's reads at once, to others at commit. */
+  put(k: Key, value: Uint8Array, table: TableFence | undefined): MaybePromise<void>;
+  delete(k: Key, table: TableFence | undefined): MaybePromise<void>;
+  /** Buffers the removal of every key of a span as of commit time of those visible at the snapshot (TRUNCATE, DROP). */
+  deleteSpan(span: Span, table: TableFence | undefined): MaybePromise<void>;
+  /**
+   * Sets the schema version of a table in every range that overlaps it: waits for the locks on its fences, then
+   * buffers the writes. `newVersion` 0 says: dropped. Own requests pass with either version from now on.
+   */
+  bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void>;
+
+  /** Marks the start of a statement or savepoint. */
+  mark(): KvMark;
+  /** ROLLBACK TO: drops the writes since; reads, locks and snapshot stay. */
+  rollbackTo(mark: KvMark): void;
+  /**
+   * Restarts a statement whose results nobody has seen: drops writes *and reads* since `mark`, and moves the snapshot
+   * to now, validating the reads before the mark there; throws `conflict` if they have changed.
+   */
+  restart(mark: KvMark): Promise<void>;
+
+  /**
+   * Commits. Resolves once the transaction is durable on majorities and published. Throws `conflict`, `ambiguous`
+   * (outcome unknown), `too_large`, `unavailable` (certainly not committed). A transaction without writes and locks
+   * just ends; what it saw is already published.
+   */
+  commit(): MaybePromise<Timestamp>;
+  /** Ends without effect; locks go. May be called at any time, also after a failure; idempotent; never throws. */
+  rollback(): void;
+}
+
+export interface LatestScan {
+  readonly rows: readonly KvRow[];
+  /** False: there is more, and the caller starts again as a snapshot. */
+  readonly isComplete: boolean;
+}
+
+export interface RangeInfo {
+  readonly rangeId: RangeId;
+  readonly generation: number;
+  readonly start: Key;
+  readonly end: Key;
+  readonly replicas: readonly NodeId[];
+  readonly leader: NodeId | undefined;
+  /** Approximate bytes of live and old versions at the leader. */
+  readonly sizeBytes: number;
+}
+
+export interface KvClient {
+  readonly nodeId: NodeId;
+  /** Begins; the gather runs in the background (TXN-1). Costs nothing until something is read, locked or written. */
+  begin(options: BeginOptions): KvTxn;
+  /** TXN-3: the newest committed value at the key's leader, under its lease. For autocommit statements only. */
+  latestGet(k: Key, table: TableFence, signal: AbortSignal): MaybePromise<Uint8Array | undefined>;
+  /** TXN-3 for a span: one request to one leader, or `isComplete` false. */
+  latestScan(span: Span, table: TableFence, options: ScanOptions, signal: AbortSignal): MaybePromise<LatestScan>;
+
+  /** Unique over the cluster and rising in a node: hidden row ids, object ids. */
+  uniqueInt(): bigint;
+  /** Splits the range that holds `k` so that a range begins at `k`; no effect when one does. */
+  splitAt(k: Key, signal: AbortSignal): Promise<void>;
+  listRanges(span: Span, signal: AbortSignal): Promise<RangeInfo[]>;
+  transferLeader(range: RangeId, to: NodeId, signal: AbortSignal): Promise<void>;
+}
