@@ -1,0 +1,47 @@
+/**
+ * The node's hybrid logical clock (design, section 2). `read` is what it shows, `next` a timestamp never given
+ * before, `forward` raises it. CLOCK-4: the wall clock lifts it no further than `wallCap`, which the clock guard sets
+ * from the acceptors' median; CLOCK-1: `ceiling` is the highest timestamp that the durable log allows this node to
+ * show an acceptor's client; the quorum clock extends it ahead of need. Synchronous; one per node.
+ */
+import { assert } from '../../src/base/assert.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_MAX, timestampOfUnixMs } from '../../src/base/timestamp.ts';
+import type { Clock } from '../../src/env/env.ts';
+
+export class Hlc {
+  readonly #clock: Clock;
+  /** The highest timestamp shown, given out or heard of. */
+  #latest: Timestamp;
+  /** The wall clock lifts the HLC no further than this Unix millisecond. */
+  #wallCapMs = Number.POSITIVE_INFINITY;
+
+  constructor(clock: Clock, floor: Timestamp) {
+    this.#clock = clock;
+    this.#latest = floor;
+  }
+
+  /** Shows the clock: at or above everything it has shown, given out or heard of. */
+  read(): Timestamp {
+    const wall = timestampOfUnixMs(Math.min(this.#clock.wallMs(), this.#wallCapMs));
+    if (wall > this.#latest) this.#latest = wall;
+    return this.#latest;
+  }
+
+  /** A timestamp above everything shown, given out or heard of. */
+  next(): Timestamp {
+    const shown = this.#latest;
+    const now = this.read();
+    if (now === shown) this.#latest = (shown + 1) as Timestamp;
+    return this.#latest;
+  }
+
+  forward(ts: Timestamp): void {
+    assert(ts <= TS_MAX, 'timestamp out of range');
+    if (ts > this.#latest) this.#latest = ts;
+  }
+
+  setWallCap(unixMs: number): void {
+    this.#wallCapMs = unixMs;
+  }
+}
