@@ -108,7 +108,7 @@ export function encodeHead(version: VersionInfo): Buffer {
   out[0] = data === undefined ? 0 : 1;
   writeTimestamp(out, 1, version.ts);
   assert(version.txnId.length === TXN_ID_LENGTH, 'attempt id has another length');
-  out.latin1Write(version.txnId, 1 + TS_BYTES);
+  out.write(version.txnId, 1 + TS_BYTES, 'latin1');
   if (data !== undefined) out.set(data, HEAD_PREFIX_BYTES);
   return out;
 }
@@ -116,7 +116,7 @@ export function encodeHead(version: VersionInfo): Buffer {
 export function decodeHead(value: Buffer): VersionInfo {
   return {
     ts: headTimestamp(value),
-    txnId: value.latin1Slice(1 + TS_BYTES, HEAD_PREFIX_BYTES) as TxnId,
+    txnId: value.toString('latin1', 1 + TS_BYTES, HEAD_PREFIX_BYTES) as TxnId,
     value: headValue(value),
   };
 }
