@@ -39,8 +39,10 @@ export interface BatchOptions {
 
 export interface IterateOptions {
   readonly reverse?: boolean;
-  /** No more entries than this are wanted in all: a hint that bounds read-ahead. */
+  /** The cursor ends after this many entries. */
   readonly limit?: number;
+  /** About how many entries will be read: a hint that bounds read-ahead. */
+  readonly expected?: number;
   /** See the engine as this snapshot does, instead of as it is now. */
   readonly snapshot?: EngineSnapshot;
 }

@@ -102,7 +102,7 @@ export class LevelEngine implements Engine {
   }
 
   iterate(start: string, end: string, options: IterateOptions = {}): EngineCursor {
-    const isShort = options.limit !== undefined && options.limit <= SHORT_ENTRIES;
+    const isShort = (options.expected ?? options.limit ?? Infinity) <= SHORT_ENTRIES;
     const { snapshot } = options;
     try {
       return new LevelCursor(

@@ -94,8 +94,11 @@ export interface CollectStep {
 /** The replacement of a span's contents by a snapshot that is being received. */
 export interface Installation {
   readonly span: Span;
-  /** Any order; each call is durable when it resolves. One call at a time. */
+  /** In the order of a `VersionStream`; each call is durable when it resolves. One call at a time. */
   write(versions: readonly VersionRecord[]): Promise<void>;
-  /** Makes it the replica's: one synced batch with the range-local state (and the removal of the mark). */
-  finish(local: readonly LocalWrite[]): Promise<void>;
+  /**
+   * Makes it the replica's: one synced batch with the range-local state (and the removal of the mark). `onDone` runs
+   * once it is durable, before any other checkpoint can begin.
+   */
+  finish(local: readonly LocalWrite[], onDone?: () => void): Promise<void>;
 }

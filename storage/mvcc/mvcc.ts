@@ -73,8 +73,9 @@ export interface Mvcc {
   /** The active table has reached its size, and no checkpoint is running. */
   needsCheckpoint(): boolean;
   /**
-   * Freezes the active table, calls `collectLocal` in the same turn, writes the versions, and last, in one synced
-   * batch, the local state. Resolves when durable; a rejection is final for this store. One at a time.
+   * Freezes the active table and calls `collectLocal` in one synchronous step (at once, unless a step of `install`,
+   * `clear` or `collect` is being written), writes the versions, and last, in one synced batch, the local state.
+   * Resolves when durable; a rejection is final for this store. One at a time.
    */
   checkpoint(collectLocal: () => readonly LocalWrite[]): Promise<void>;
   /** All range-local state of the last checkpoint, in key order: read once, at start. */
@@ -90,10 +91,11 @@ export interface Mvcc {
   versions(span: Span, afterTs?: Timestamp): VersionStream;
   /**
    * Begins to replace the contents of a span by a snapshot: first `mark` (synced), then everything in the span goes.
-   * While the mark is there after a restart the replica counts as empty. Nothing is applied or read there meanwhile.
+   * While the mark is there after a restart the replica counts as empty. From before this call until `onDone` of
+   * `finish` has run, nothing is applied or read there, and `collectLocal` says nothing of that range.
    */
   install(span: Span, mark: readonly LocalWrite[]): Promise<Installation>;
-  /** Deletes everything in a span: first `before` (synced), then the versions, last `after` (synced). */
+  /** Deletes everything in a span: first `before` (synced), then the versions, last `after` (synced). As `install`. */
   clear(span: Span, before: readonly LocalWrite[], after: readonly LocalWrite[]): Promise<void>;
   /** Deletes, in one bounded step, versions no reader at or above `threshold` sees. Only after a checkpoint that holds the threshold. */
   collect(span: Span, threshold: Timestamp, from?: CollectCursor): Promise<CollectStep>;
