@@ -6,6 +6,16 @@
 import { assert } from './assert.ts';
 import type { Key } from './span.ts';
 
+declare global {
+  /** Node's own direct forms of `write` and `toString`, which skip the look-up of the encoding. */
+  interface Buffer {
+    latin1Write(text: string, offset?: number): number;
+    utf8Write(text: string, offset?: number): number;
+    latin1Slice(start?: number, end?: number): string;
+    utf8Slice(start?: number, end?: number): string;
+  }
+}
+
 export class ByteDecodeError extends Error {
   override readonly name = 'ByteDecodeError';
 }

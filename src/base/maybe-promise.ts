@@ -4,7 +4,7 @@
  */
 export type MaybePromise<T> = T | Promise<T>;
 
-export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+export function isPromise<T>(value: T): value is T & Promise<Awaited<T>> {
   return value instanceof Promise;
 }
 
@@ -12,5 +12,5 @@ export function thenMaybe<T, U>(
   value: MaybePromise<T>,
   next: (value: T) => MaybePromise<U>,
 ): MaybePromise<U> {
-  return isPromise(value) ? value.then(next) : next(value);
+  return value instanceof Promise ? value.then(next) : next(value);
 }
