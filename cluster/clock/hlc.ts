@@ -1,8 +1,7 @@
 /**
  * The node's hybrid logical clock (design, section 2). `read` is what it shows, `next` a timestamp never given
- * before, `forward` raises it. CLOCK-4: the wall clock lifts it no further than `wallCap`, which the clock guard sets
- * from the acceptors' median; CLOCK-1: `ceiling` is the highest timestamp that the durable log allows this node to
- * show an acceptor's client; the quorum clock extends it ahead of need. Synchronous; one per node.
+ * before, `forward` raises it. CLOCK-4: the wall clock lifts it no further than a cap that the clock
+ * guard sets from the acceptors' median. CLOCK-1 is kept beside, in clock-ceiling.ts. Synchronous; one per node.
  */
 import { assert } from '../../src/base/assert.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
@@ -13,8 +12,8 @@ export class Hlc {
   readonly #clock: Clock;
   /** The highest timestamp shown, given out or heard of. */
   #latest: Timestamp;
-  /** The wall clock lifts the HLC no further than this Unix millisecond. */
-  #wallCapMs = Number.POSITIVE_INFINITY;
+  /** CLOCK-4: the wall clock lifts the HLC no further than the monotonic clock plus this. */
+  #wallCapOffsetMs = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock, floor: Timestamp) {
     this.#clock = clock;
@@ -23,7 +22,8 @@ export class Hlc {
 
   /** Shows the clock: at or above everything it has shown, given out or heard of. */
   read(): Timestamp {
-    const wall = timestampOfUnixMs(Math.min(this.#clock.wallMs(), this.#wallCapMs));
+    const cap = this.#clock.monotonicMs() + this.#wallCapOffsetMs;
+    const wall = timestampOfUnixMs(Math.min(this.#clock.wallMs(), cap));
     if (wall > this.#latest) this.#latest = wall;
     return this.#latest;
   }
@@ -41,7 +41,7 @@ export class Hlc {
     if (ts > this.#latest) this.#latest = ts;
   }
 
-  setWallCap(unixMs: number): void {
-    this.#wallCapMs = unixMs;
+  setWallCap(offsetMs: number): void {
+    this.#wallCapOffsetMs = offsetMs;
   }
 }

@@ -166,6 +166,8 @@ export interface BlockersRequest extends Routed {
 export interface SplitRequest extends Routed {
   readonly kind: 'split';
   readonly at: Key;
+  /** The right half's id: allocated by the gateway in a transaction over the system span, never used twice. */
+  readonly rightId: number;
 }
 
 export interface TransferRequest extends Routed {
@@ -249,6 +251,8 @@ export interface RevalidatedReply {
 export interface PreparedReply {
   readonly kind: 'prepared';
   readonly ts: Timestamp;
+  /** The appends of this record have published `ts` (CLOCK-2): when it is the largest, no `publish` is needed. */
+  readonly isPublished: boolean;
 }
 /** One-phase: committed, durable and published at `ts`. Also the answer of a range that knows the outcome. */
 export interface CommittedReply {
@@ -263,6 +267,13 @@ export interface RefusedReply {
   readonly kind: 'refused';
   readonly reason: 'conflict' | 'lockLost' | 'moved' | 'unknown' | 'stagedLost';
   readonly descriptors: readonly RangeDescriptor[];
+}
+/**
+ * It was proposed, and leadership was lost before it was applied: it may or may not take effect. Whoever needs to
+ * know learns the outcome (TXN-10, TXN-11).
+ */
+export interface LostReply {
+  readonly kind: 'lost';
 }
 export interface DoneReply {
   readonly kind: 'done';
@@ -300,6 +311,7 @@ export type RangeReply =
   | CommittedReply
   | AbortedReply
   | RefusedReply
+  | LostReply
   | DoneReply
   | VoteReply
   | BlockersReply

@@ -1,0 +1,55 @@
+/**
+ * CLOCK-4: a guard against a runaway wall clock. Messages carry the sender's wall reading; the wall clock of this
+ * node lifts its HLC no further than the median of the acceptors' wall clocks (its own included) last heard, plus
+ * `maxAheadMs`. Readings are kept as offsets to the own monotonic clock, so that they stay usable while no message
+ * comes. Latency and liveness only: no safety rests on it.
+ */
+import type { NodeId } from '../../src/base/ids.ts';
+import type { Clock } from '../../src/env/env.ts';
+import type { Hlc } from './hlc.ts';
+
+export class ClockGuard {
+  readonly #clock: Clock;
+  readonly #hlc: Hlc;
+  readonly #self: NodeId;
+  readonly #acceptors: ReadonlySet<NodeId>;
+  readonly #maxAheadMs: number;
+  /** Per acceptor: its wall clock minus our monotonic clock. */
+  readonly #offsets = new Map<NodeId, number>();
+
+  constructor(
+    ports: { clock: Clock; hlc: Hlc },
+    self: NodeId,
+    acceptors: readonly NodeId[],
+    maxAheadMs: number,
+  ) {
+    this.#clock = ports.clock;
+    this.#hlc = ports.hlc;
+    this.#self = self;
+    this.#acceptors = new Set(acceptors);
+    this.#maxAheadMs = maxAheadMs;
+  }
+
+  onWallReading(from: NodeId, wallMs: number): void {
+    if (!this.#acceptors.has(from)) return;
+    const monotonic = this.#clock.monotonicMs();
+    this.#offsets.set(from, wallMs - monotonic);
+    if (this.#acceptors.has(this.#self)) {
+      this.#offsets.set(this.#self, this.#clock.wallMs() - monotonic);
+    }
+    if (this.#offsets.size * 2 <= this.#acceptors.size) return;
+    this.#hlc.setWallCap(this.#median() + this.#maxAheadMs);
+  }
+
+  /** True while the own wall clock is beyond the cap: the node says so and gives up leaderships. */
+  isOutside(): boolean {
+    if (this.#offsets.size * 2 <= this.#acceptors.size) return false;
+    const own = this.#clock.wallMs() - this.#clock.monotonicMs();
+    return own > this.#median() + this.#maxAheadMs;
+  }
+
+  #median(): number {
+    const sorted = [...this.#offsets.values()].sort((a, b) => a - b);
+    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The quorum clock: a max-register held by the acceptors, whose value is an HLC (design, section 2).
+ *
+ *   gather()      the highest of a majority's clocks: at or above everything published before the call
+ *   publish(ts)   resolves once a majority of the acceptors is at or above `ts`
+ *
+ * Both are one *round*: the message carries the timestamp to publish (0 for none), the answer the acceptor's clock
+ * after it was forwarded. One round is out at a time; all who arrive meanwhile share the next, which begins after
+ * they arrived. Rounds are numbered, and an answer to another round never counts. A lost round is sent again.
+ *
+ * CLOCK-1 is kept by `onRound`, the acceptor's side: it answers only what its durable ceiling covers. The wall
+ * readings that arrive with the answers feed the guard of CLOCK-4: the median of the acceptors' wall clocks last heard
+ * plus `maxClockAheadMs` caps how far the own wall clock lifts the HLC.
+ */
+import { assert } from '../../src/base/assert.ts';
+import type { NodeId } from '../../src/base/ids.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
+import type { Env, Timer } from '../../src/env/env.ts';
+import type { ClockCeiling } from './clock-ceiling.ts';
+import type { Hlc } from './hlc.ts';
+
+export interface RoundRequest {
+  readonly round: number;
+  /** To publish; 0 for a plain gather. */
+  readonly ts: Timestamp;
+}
+
+export interface RoundAnswer {
+  readonly round: number;
+  readonly ts: Timestamp;
+}
+
+export interface ClockPeers {
+  sendRound(to: NodeId, request: RoundRequest): void;
+  sendAnswer(to: NodeId, answer: RoundAnswer): void;
+}
+
+interface Waiter {
+  readonly resolve: (ts: Timestamp) => void;
+}
+
+/** A round that a majority has not answered is sent again after this long. */
+const RESEND_MS = 150;
+
+export class QuorumClock {
+  readonly #self: NodeId;
+  readonly #env: Env;
+  readonly #hlc: Hlc;
+  readonly #ceiling: ClockCeiling;
+  readonly #peers: ClockPeers;
+  readonly #acceptors: readonly NodeId[];
+  readonly #majority: number;
+
+  #round = 0;
+  /** Who shares the round that is out, and who waits for the next. */
+  #current: Waiter[] = [];
+  #next: Waiter[] = [];
+  #currentPublish = TS_ZERO;
+  #nextPublish = TS_ZERO;
+  #answered = new Set<NodeId>();
+  #highest = TS_ZERO;
+  #isOut = false;
+  #isDeferred = false;
+  #resend: Timer | undefined;
+  /** Counts of rounds, for metrics. */
+  #roundsTotal = 0;
+
+  constructor(
+    ports: { env: Env; hlc: Hlc; ceiling: ClockCeiling; peers: ClockPeers },
+    self: NodeId,
+    acceptors: readonly NodeId[],
+  ) {
+    assert(acceptors.length > 0, 'no acceptors');
+    this.#env = ports.env;
+    this.#hlc = ports.hlc;
+    this.#ceiling = ports.ceiling;
+    this.#peers = ports.peers;
+    this.#self = self;
+    this.#acceptors = acceptors;
+    this.#majority = Math.floor(acceptors.length / 2) + 1;
+  }
+
+  get acceptors(): readonly NodeId[] {
+    return this.#acceptors;
+  }
+
+  get roundsTotal(): number {
+    return this.#roundsTotal;
+  }
+
+  /** A timestamp at or above everything published before this call; the HLC has been forwarded to it. */
+  gather(): Promise<Timestamp> {
+    return this.#join(TS_ZERO);
+  }
+
+  /** Resolves once a majority of the acceptors is at or above `ts`. */
+  publish(ts: Timestamp): Promise<Timestamp> {
+    return this.#join(ts);
+  }
+
+  /** The acceptor's side. */
+  onRound(from: NodeId, request: RoundRequest): void {
+    this.#hlc.forward(request.ts);
+    const answer = (): void => {
+      this.#peers.sendAnswer(from, { round: request.round, ts: shown });
+    };
+    const shown = this.#hlc.read();
+    const covered = this.#ceiling.ensure(shown);
+    if (isPromise(covered)) void covered.then(answer);
+    else answer();
+  }
+
+  onAnswer(from: NodeId, answer: RoundAnswer): void {
+    if (!this.#isOut || answer.round !== this.#round || !this.#acceptors.includes(from)) return;
+    this.#highest = maxTimestamp(this.#highest, answer.ts);
+    this.#answered.add(from);
+    if (this.#answered.size >= this.#majority) this.#finish();
+  }
+
+  #join(publish: Timestamp): Promise<Timestamp> {
+    this.#nextPublish = maxTimestamp(this.#nextPublish, publish);
+    const promise = new Promise<Timestamp>((resolve) => this.#next.push({ resolve }));
+    this.#scheduleRound();
+    return promise;
+  }
+
+  /** The round leaves when this turn's input has been handled, so that all of the turn share it. */
+  #scheduleRound(): void {
+    if (this.#isOut || this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#env.scheduler.defer(() => {
+      this.#isDeferred = false;
+      if (!this.#isOut && this.#next.length > 0) this.#begin();
+    });
+  }
+
+  #begin(): void {
+    this.#round++;
+    this.#roundsTotal++;
+    this.#isOut = true;
+    this.#current = this.#next;
+    this.#next = [];
+    this.#currentPublish = this.#nextPublish;
+    this.#nextPublish = TS_ZERO;
+    this.#answered = new Set();
+    this.#highest = TS_ZERO;
+    this.#send();
+  }
+
+  #send(): void {
+    const round = this.#round;
+    this.#resend = this.#env.scheduler.after(RESEND_MS, () => {
+      if (this.#isOut && this.#round === round) this.#send();
+    });
+    const request: RoundRequest = { round, ts: this.#currentPublish };
+    for (const acceptor of this.#acceptors) {
+      if (acceptor !== this.#self && !this.#answered.has(acceptor)) {
+        this.#peers.sendRound(acceptor, request);
+      }
+    }
+    if (!this.#acceptors.includes(this.#self) || this.#answered.has(this.#self)) return;
+    this.#hlc.forward(request.ts);
+    const shown = this.#hlc.read();
+    const covered: MaybePromise<void> = this.#ceiling.ensure(shown);
+    const answer = (): void => this.onAnswer(this.#self, { round, ts: shown });
+    if (isPromise(covered)) void covered.then(answer);
+    else answer();
+  }
+
+  #finish(): void {
+    this.#isOut = false;
+    this.#resend?.cancel();
+    const waiters = this.#current;
+    const highest = this.#highest;
+    this.#current = [];
+    this.#hlc.forward(highest);
+    for (const waiter of waiters) waiter.resolve(highest);
+    if (this.#next.length > 0) this.#scheduleRound();
+  }
+}

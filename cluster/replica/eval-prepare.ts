@@ -1,0 +1,315 @@
+/**
+ * The vote of a participant (TXN-7, TXN-8, TXN-14). In one synchronous step, against the applied state and everything
+ * in flight:
+ *
+ * - an attempt that is known here is answered with what is known;
+ * - the range is the one the request names, and the attempt's time lies above the horizon;
+ * - the locks it names were given by this office;
+ * - nothing it read here has a newer version, no other transaction holds a write to what it read or writes, and no
+ *   prepared record has read what it writes;
+ * - a gather has covered the latest reads of its keys (TXN-5: fence-gate.ts);
+ *
+ * then it takes its timestamp and is proposed: as a one-phase commit, or as a record that holds until the decision.
+ * Whatever had to wait starts over. A conflict that waiting cannot cure is refused at once.
+ */
+import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { txnIdTime } from '../../src/base/ids.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import { pointSpan, spanCovers } from '../../src/base/span.ts';
+import { TS_MAX } from '../../src/base/timestamp.ts';
+import type { PrepareRequest, RangeReply, RefusedReply, Write } from '../range/requests.ts';
+import { isUnchanged } from './eval-read.ts';
+import { isGrantGood } from './eval-lock.ts';
+import { evaluate, moved } from './evaluate.ts';
+import { encodeFence } from './fence-cache.ts';
+import type { Office } from './office.ts';
+import type { Holder } from './pending-writes.ts';
+import { isPublishedByAppends } from './publication.ts';
+import type { Replica } from './replica.ts';
+import { WAIT_MAX_MS } from './replica.ts';
+
+interface Attempt {
+  readonly replica: Replica;
+  readonly office: Office;
+  readonly request: PrepareRequest;
+  /** With the fences it writes and reads. */
+  readonly writes: readonly Write[];
+  readonly reads: readonly Span[];
+  readonly stagedSpans: readonly Span[];
+  /** Its keys have stood in the gate since before a gather that has completed (TXN-5). */
+  readonly isFenced: boolean;
+}
+
+export function prepareTxn(
+  replica: Replica,
+  office: Office,
+  request: PrepareRequest,
+  isFenced = false,
+): MaybePromise<RangeReply> {
+  const known = knownAttempt(replica, office, request);
+  if (known !== undefined) return known;
+  const refusal = preconditions(replica, office, request);
+  if (refusal !== undefined) return refusal;
+  const attempt = makeAttempt(replica, request, isFenced);
+  if (attempt === undefined) return refused('stagedLost');
+  return validateAndPropose(attempt, replica.host.env.clock.monotonicMs() + WAIT_MAX_MS);
+}
+
+/** What this range knows of the attempt: an outcome, a record, a proposal in flight. */
+function knownAttempt(
+  replica: Replica,
+  office: Office,
+  request: PrepareRequest,
+): MaybePromise<RangeReply> | undefined {
+  const { state } = replica;
+  const outcome = state.outcomes.get(request.txnId);
+  if (outcome !== undefined) {
+    if (outcome.commitTs === 0) return { kind: 'aborted' };
+    return { kind: 'committed', ts: outcome.commitTs };
+  }
+  const record = state.prepared.get(request.txnId);
+  if (record !== undefined) {
+    return { kind: 'prepared', ts: record.ts, isPublished: isPublishedByAppends(replica) };
+  }
+  const inFlight = office.pending.get(request.txnId);
+  if (inFlight !== undefined || office.deciding.has(request.txnId)) {
+    // It is on its way: look again when something has been applied.
+    if (inFlight === undefined) return { kind: 'unavailable', reason: 'being decided' };
+    if (inFlight.isPrepare) return { kind: 'unavailable', reason: 'being prepared' };
+    return replica.waitForHolder(inFlight).then(() => evaluate(replica, request, undefined));
+  }
+  return undefined;
+}
+
+function preconditions(
+  replica: Replica,
+  office: Office,
+  request: PrepareRequest,
+): RangeReply | undefined {
+  const { state } = replica;
+  const { descriptor } = state;
+  const isHere =
+    request.generation === descriptor.generation && spanCovers(descriptor, request.span);
+  if (!isHere) {
+    const answer = moved(replica);
+    return refused('moved', answer.kind === 'moved' ? answer.descriptors : []);
+  }
+  if (txnIdTime(request.txnId) < state.horizon) return refused('unknown');
+  if (request.readTs < state.threshold) return refused('conflict');
+  if (request.grant !== undefined && !isGrantGood(office, request.grant, request.lockId)) {
+    return refused('lockLost');
+  }
+  return undefined;
+}
+
+function makeAttempt(
+  replica: Replica,
+  request: PrepareRequest,
+  isFenced: boolean,
+): Attempt | undefined {
+  const office = replica.office;
+  if (office === undefined) return undefined;
+  const staged = replica.state.staged.get(request.txnId)?.spans ?? [];
+  if (staged.length !== request.stagedParts) return undefined;
+  let { writes, reads } = request;
+  if (request.fenceWrites.length > 0) {
+    const fences = request.fenceWrites.map(({ tableId, version }) => ({
+      key: replica.fences.keyOf(tableId),
+      value: encodeFence(version),
+    }));
+    writes = [...writes, ...fences].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  }
+  if (request.fences.length > 0) {
+    reads = [...reads, ...request.fences.map((id) => pointSpan(replica.fences.keyOf(id)))];
+  }
+  return { replica, office, request, writes, reads, stagedSpans: staged, isFenced };
+}
+
+/** The loop: check, and wait for what is in the way, until it can be proposed or has to be refused. */
+function validateAndPropose(attempt: Attempt, deadlineMs: number): MaybePromise<RangeReply> {
+  const { replica, office, request } = attempt;
+  const again = (isFenced: boolean): MaybePromise<RangeReply> => {
+    if (replica.host.env.clock.monotonicMs() > deadlineMs) return refused('conflict');
+    const isSame = office === replica.office && office.isServing && !office.isSplitting;
+    if (!isSame || office.isHandingOver) return evaluate(replica, request, undefined);
+    return prepareTxn(replica, office, request, isFenced);
+  };
+  const obstacle = findObstacle(attempt);
+  if (obstacle !== undefined) {
+    if (isRefusal(obstacle)) return obstacle;
+    return obstacle.then(() => again(attempt.isFenced));
+  }
+  const unchanged = isUnchanged(replica, attempt.reads, request.readTs);
+  if (isPromise(unchanged)) return validateSlow(attempt, unchanged, again);
+  if (!unchanged) return refused('conflict');
+  if (!attempt.isFenced && office.gate.needsGather) return gatherFirst(attempt, again);
+  return proposeAttempt(attempt);
+}
+
+/** Old reads were looked for on disk: if they hold, everything else is checked again in one step. */
+async function validateSlow(
+  attempt: Attempt,
+  unchanged: Promise<boolean>,
+  again: (isFenced: boolean) => MaybePromise<RangeReply>,
+): Promise<RangeReply> {
+  if (!(await unchanged)) return refused('conflict');
+  const { replica, office, request, reads } = attempt;
+  if (office.isClosed || office !== replica.office || office.isSplitting) return again(false);
+  const known = knownAttempt(replica, office, request);
+  if (known !== undefined) return known;
+  const refusal = preconditions(replica, office, request);
+  if (refusal !== undefined) return refusal;
+  const obstacle = findObstacle(attempt);
+  if (obstacle !== undefined) {
+    return isRefusal(obstacle) ? obstacle : obstacle.then(() => again(attempt.isFenced));
+  }
+  const { mvcc } = replica.host;
+  if (reads.some((span) => mvcc.newerInMemory(span, request.readTs))) return refused('conflict');
+  if (!attempt.isFenced && office.gate.needsGather) return gatherFirst(attempt, again);
+  return proposeAttempt(attempt);
+}
+
+/** TXN-5: the keys stand in the gate while the node gathers. */
+async function gatherFirst(
+  attempt: Attempt,
+  again: (isFenced: boolean) => MaybePromise<RangeReply>,
+): Promise<RangeReply> {
+  const { replica, office, writes, stagedSpans } = attempt;
+  const { gate } = office;
+  const gated = { keys: writes.map((write) => write.key), spans: stagedSpans };
+  gate.enter(gated);
+  try {
+    const before = gate.latestReads;
+    await replica.host.clock.gather();
+    gate.coveredReads = Math.max(gate.coveredReads, before);
+    return await again(true);
+  } finally {
+    gate.leave(gated);
+  }
+}
+
+function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
+  const { replica, office, request, writes, reads } = attempt;
+  const { hlc } = replica.host;
+  hlc.forward(request.readTs);
+  const ts = hlc.next();
+  const { txnId, lockId, stagedParts, lockedKeys, anchor, span, participants } = request;
+  const holder: Holder = {
+    txnId,
+    lockId,
+    ts,
+    isPrepare: !request.onePhase,
+    anchor: request.onePhase ? undefined : anchor,
+    keys: holderKeys(writes, lockedKeys),
+    spans: attempt.stagedSpans,
+    reads: request.onePhase ? [] : reads,
+    sinceMs: replica.host.env.clock.monotonicMs(),
+    waiters: [],
+  };
+  return new Promise((resolve) => {
+    const done = (isApplied: boolean): void => {
+      if (!isApplied) resolve({ kind: 'lost' });
+      else resolve(answerApplied(replica, request));
+    };
+    const isProposed = request.onePhase
+      ? replica.propose(office, { kind: 'commit', ts, txnId, writes, stagedParts }, done, holder)
+      : replica.propose(
+          office,
+          {
+            kind: 'prepare',
+            ts,
+            txnId,
+            lockId,
+            writes,
+            stagedParts,
+            reads,
+            lockedKeys,
+            anchor,
+            span,
+            participants,
+          },
+          done,
+          holder,
+        );
+    if (!isProposed) resolve({ kind: 'unavailable', reason: 'the log takes no entries now' });
+  });
+}
+
+/** What apply made of it: an abort marker may have come before it. */
+function answerApplied(replica: Replica, request: PrepareRequest): MaybePromise<RangeReply> {
+  const { state, host } = replica;
+  const outcome = state.outcomes.get(request.txnId);
+  if (outcome !== undefined) {
+    if (outcome.commitTs === 0) return { kind: 'aborted' };
+    const reply: RangeReply = { kind: 'committed', ts: outcome.commitTs };
+    if (isPublishedByAppends(replica)) return reply;
+    return host.clock.publish(outcome.commitTs).then(() => reply);
+  }
+  const record = state.prepared.get(request.txnId);
+  if (record === undefined) return { kind: 'lost' };
+  return { kind: 'prepared', ts: record.ts, isPublished: isPublishedByAppends(replica) };
+}
+
+/** Ascending: what is written, and what is locked for update, which counts as written without value. */
+export function holderKeys(
+  writes: readonly Write[],
+  lockedKeys: readonly Key[],
+): readonly Key[] {
+  const keys = writes.map((write) => write.key);
+  if (lockedKeys.length === 0) return keys;
+  keys.push(...lockedKeys);
+  return keys.sort();
+}
+
+/**
+ * The first thing in the way: a refusal when waiting cannot help or is not allowed (TXN-14), a promise when it is to
+ * be waited for.
+ */
+function findObstacle(attempt: Attempt): RefusedReply | Promise<void> | undefined {
+  const { replica, office, request, writes, reads, stagedSpans } = attempt;
+  const { pending, locks } = office;
+  for (const tableId of request.fences) {
+    const fence = replica.fences.keyOf(tableId);
+    if (locks.isHeldByOther(fence, request.lockId)) return refused('conflict');
+  }
+  if (pending.size === 0) return undefined;
+  const { txnId } = request;
+  // What holds a write to something this transaction read will, when it commits, have overwritten it.
+  for (const span of reads) {
+    if (pending.writerOfSpan(span, TS_MAX, txnId) !== undefined) return refused('conflict');
+  }
+  for (const { key } of writes) {
+    const holder = pending.writerOfKey(key, TS_MAX, txnId) ?? pending.readerOfKey(key, txnId);
+    if (holder !== undefined) return mayWaitFor(attempt, holder);
+  }
+  for (const key of request.lockedKeys) {
+    const holder = pending.writerOfKey(key, TS_MAX, txnId) ?? pending.readerOfKey(key, txnId);
+    if (holder !== undefined) return mayWaitFor(attempt, holder);
+  }
+  for (const span of stagedSpans) {
+    const holder = pending.writerOfSpan(span, TS_MAX, txnId) ?? pending.readerOfSpan(span, txnId);
+    if (holder !== undefined) return mayWaitFor(attempt, holder);
+  }
+  return undefined;
+}
+
+/** A one-phase commit holds nothing and may wait for anyone; others only for a younger transaction. */
+function mayWaitFor(attempt: Attempt, holder: Holder): RefusedReply | Promise<void> {
+  const { request, replica } = attempt;
+  if (request.onePhase || !holder.isPrepare || holder.txnId > request.txnId) {
+    return replica.waitForHolder(holder);
+  }
+  return refused('conflict');
+}
+
+function isRefusal(obstacle: RefusedReply | Promise<void>): obstacle is RefusedReply {
+  return !isPromise(obstacle);
+}
+
+export function refused(
+  reason: RefusedReply['reason'],
+  descriptors: RefusedReply['descriptors'] = [],
+): RefusedReply {
+  return { kind: 'refused', reason, descriptors };
+}

@@ -1,0 +1,114 @@
+/**
+ * Where every request to a range begins: is this the range it names, does this node lead it, is it in service; then
+ * the evaluator of its kind. Whenever an evaluator has waited, it comes back here and starts from the top, because
+ * leadership, span and everything in flight may have changed.
+ *
+ * Requests about one attempt (prepare, vote, resolve, forget) look for the attempt before they look at the range's
+ * generation (TXN-11): an answer that is already known does not become unknown because the range has split.
+ */
+import { unreachable } from '../../src/base/assert.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import type { RangeReply, RangeRequest } from '../range/requests.ts';
+import { describeRange, splitRange, transferLeadership } from './eval-admin.ts';
+import { blockersOf, checkGrant, lockRows, releaseLocks } from './eval-lock.ts';
+import { forgetOutcome, resolveTxn, stagePart, voteOnTxn } from './eval-outcome.ts';
+import { prepareTxn } from './eval-prepare.ts';
+import { readKeys, readSpan, revalidate } from './eval-read.ts';
+import type { Office } from './office.ts';
+import type { Replica } from './replica.ts';
+import { WAIT_MAX_MS } from './replica.ts';
+
+export type Signal = AbortSignal | undefined;
+
+export function evaluate(
+  replica: Replica,
+  request: RangeRequest,
+  signal: Signal,
+): MaybePromise<RangeReply> {
+  const office = replica.office;
+  if (office === undefined || office.isHandingOver) return notLeader(replica);
+  if (!office.isServing || office.isSplitting) {
+    return waitForOffice(replica, office, request, signal);
+  }
+  const isOfAttempt =
+    request.kind === 'prepare' ||
+    request.kind === 'vote' ||
+    request.kind === 'resolve' ||
+    request.kind === 'forget';
+  if (!isOfAttempt && request.generation !== replica.state.descriptor.generation) {
+    return moved(replica);
+  }
+  return dispatch(replica, office, request, signal);
+}
+
+function dispatch(
+  replica: Replica,
+  office: Office,
+  request: RangeRequest,
+  signal: Signal,
+): MaybePromise<RangeReply> {
+  switch (request.kind) {
+    case 'get':
+      return readKeys(replica, office, request, signal);
+    case 'scan':
+      return readSpan(replica, office, request, signal);
+    case 'revalidate':
+      return revalidate(replica, office, request, signal);
+    case 'lock':
+      return lockRows(replica, office, request, signal);
+    case 'prepare':
+      return prepareTxn(replica, office, request);
+    case 'stage':
+      return stagePart(replica, office, request);
+    case 'resolve':
+      return resolveTxn(replica, office, request);
+    case 'vote':
+      return voteOnTxn(replica, office, request);
+    case 'forget':
+      return forgetOutcome(replica, office, request);
+    case 'release':
+      return releaseLocks(office, request);
+    case 'checkGrant':
+      return checkGrant(replica, office, request);
+    case 'blockers':
+      return blockersOf(office, request);
+    case 'split':
+      return splitRange(replica, office, request);
+    case 'transfer':
+      return transferLeadership(replica, office, request);
+    case 'describe':
+      return describeRange(replica);
+    default:
+      return unreachable(request);
+  }
+}
+
+/** A leader that is coming into office, or splitting: waits for that, bounded. */
+async function waitForOffice(
+  replica: Replica,
+  office: Office,
+  request: RangeRequest,
+  signal: Signal,
+): Promise<RangeReply> {
+  let isLate = false;
+  const timer = replica.host.env.scheduler.after(WAIT_MAX_MS, () => {
+    isLate = true;
+    office.noteChange();
+  });
+  while (!isLate && !office.isClosed && (!office.isServing || office.isSplitting)) {
+    await office.whenChanged();
+  }
+  timer.cancel();
+  if (isLate) return { kind: 'unavailable', reason: 'the leader is not in service' };
+  return evaluate(replica, request, signal);
+}
+
+export function notLeader(replica: Replica): RangeReply {
+  const leader = replica.raft.leader();
+  return { kind: 'notLeader', leader: leader === replica.host.self ? undefined : leader };
+}
+
+export function moved(replica: Replica): RangeReply {
+  const { descriptor } = replica.state;
+  return { kind: 'moved', descriptors: [descriptor, ...replica.host.neighbours(descriptor)] };
+}

@@ -1,0 +1,197 @@
+/**
+ * Row locks of a range, in the memory of its leader (TXN-6). They order waiters first come, first served, per key;
+ * they are never what serializability rests on, and vanish with the leader: a grant therefore names the term.
+ *
+ *   key ──> Lock { holders: lockId → strength, queue: [waiting requests in order] }
+ *
+ * Invariants: holders of a lock are either one `update` or any number of `share`; a request is granted only when no
+ * earlier request of another session waits for the same key, except that a holder may strengthen its own lock before
+ * the queue. Synchronous; grants run their callback in the turn in which the lock became free. Bounded: a session
+ * holds at most `LOCKS_PER_SESSION_MAX` keys here, beyond which the request is refused (the design takes none).
+ */
+import { assert } from '../../src/base/assert.ts';
+import type { LockId } from '../../src/base/ids.ts';
+import type { Key } from '../../src/base/span.ts';
+import type { LockStrength } from '../../src/kv/kv-client.ts';
+
+export const LOCKS_PER_SESSION_MAX = 100_000;
+
+interface Waiting {
+  readonly lockId: LockId;
+  readonly strength: LockStrength;
+  readonly grant: () => void;
+}
+
+interface Lock {
+  readonly holders: Map<LockId, LockStrength>;
+  queue: Waiting[];
+}
+
+export interface Wait {
+  /** Leaves the queue; the callback will not run. */
+  cancel(): void;
+}
+
+export class LockTable {
+  readonly #locks = new Map<Key, Lock>();
+  /** Keys held, by session. A session without locks is absent. */
+  readonly #sessions = new Map<LockId, Set<Key>>();
+
+  get lockCount(): number {
+    return this.#locks.size;
+  }
+
+  heldCount(lockId: LockId): number {
+    return this.#sessions.get(lockId)?.size ?? 0;
+  }
+
+  holds(lockId: LockId): boolean {
+    return this.#sessions.has(lockId);
+  }
+
+  /** Takes the lock if it is free for this session now. */
+  tryAcquire(key: Key, lockId: LockId, strength: LockStrength): boolean {
+    const lock = this.#locks.get(key);
+    if (lock === undefined) {
+      this.#locks.set(key, { holders: new Map([[lockId, strength]]), queue: [] });
+      this.#noteHeld(key, lockId);
+      return true;
+    }
+    const held = lock.holders.get(lockId);
+    if (held === 'update' || held === strength) return true;
+    if (held === undefined && lock.queue.length > 0) return false;
+    if (!compatible(lock, lockId, strength)) return false;
+    lock.holders.set(lockId, strength);
+    this.#noteHeld(key, lockId);
+    return true;
+  }
+
+  /** Queues for a lock that `tryAcquire` did not give; `onGrant` runs when it is this request's turn. */
+  wait(key: Key, lockId: LockId, strength: LockStrength, onGrant: () => void): Wait {
+    const lock = this.#locks.get(key);
+    assert(lock !== undefined, 'waiting for a free lock');
+    const waiting: Waiting = { lockId, strength, grant: onGrant };
+    // A holder that strengthens its lock goes before those who wait for it to let go.
+    if (lock.holders.has(lockId)) lock.queue.unshift(waiting);
+    else lock.queue.push(waiting);
+    return {
+      cancel: () => {
+        const index = lock.queue.indexOf(waiting);
+        if (index < 0) return;
+        lock.queue.splice(index, 1);
+        this.#grantNext(key, lock);
+      },
+    };
+  }
+
+  /** Ends all locks of a session, and its place in every queue is the caller's to cancel. */
+  release(lockId: LockId): void {
+    const keys = this.#sessions.get(lockId);
+    if (keys === undefined) return;
+    this.#sessions.delete(lockId);
+    for (const key of keys) {
+      const lock = this.#locks.get(key);
+      if (lock === undefined) continue;
+      lock.holders.delete(lockId);
+      this.#grantNext(key, lock);
+    }
+  }
+
+  /** Gives back single keys: a NOWAIT request that could not have all it asked for. */
+  releaseKeys(lockId: LockId, keys: readonly Key[]): void {
+    const held = this.#sessions.get(lockId);
+    if (held === undefined) return;
+    for (const key of keys) {
+      const lock = this.#locks.get(key);
+      if (lock === undefined || !held.delete(key)) continue;
+      lock.holders.delete(lockId);
+      this.#grantNext(key, lock);
+    }
+    if (held.size === 0) this.#sessions.delete(lockId);
+  }
+
+  holdsKey(key: Key, lockId: LockId): boolean {
+    return this.#locks.get(key)?.holders.has(lockId) ?? false;
+  }
+
+  /** Is the key locked for update by another session? */
+  isHeldByOther(key: Key, lockId: LockId): boolean {
+    const lock = this.#locks.get(key);
+    if (lock === undefined) return false;
+    for (const [holder, strength] of lock.holders) {
+      if (holder !== lockId && strength === 'update') return true;
+    }
+    return false;
+  }
+
+  /** Whom a session waits for here: holders that stand in its way, and those queued before it. */
+  blockersOf(lockId: LockId): LockId[] {
+    const blockers = new Set<LockId>();
+    for (const lock of this.#locks.values()) {
+      const position = lock.queue.findIndex((waiting) => waiting.lockId === lockId);
+      if (position < 0) continue;
+      for (const holder of lock.holders.keys()) if (holder !== lockId) blockers.add(holder);
+      for (const waiting of lock.queue.slice(0, position)) {
+        if (waiting.lockId !== lockId) blockers.add(waiting.lockId);
+      }
+    }
+    return [...blockers];
+  }
+
+  sessions(): LockId[] {
+    return [...this.#sessions.keys()];
+  }
+
+  /**
+   * After a split: locks at or right of `at` are no longer this range's. Sessions that held one lose the whole grant
+   * (COMMIT then answers 40001); whoever waited for one is woken to find the range moved.
+   */
+  dropFrom(at: Key): void {
+    const losers = new Set<LockId>();
+    const woken: Waiting[] = [];
+    for (const [key, lock] of this.#locks) {
+      if (key < at) continue;
+      for (const holder of lock.holders.keys()) losers.add(holder);
+      woken.push(...lock.queue);
+      this.#locks.delete(key);
+    }
+    for (const loser of losers) this.release(loser);
+    for (const waiting of woken) waiting.grant();
+  }
+
+  /** Leadership ended: everything goes; whoever waits is woken to find that. */
+  clear(): void {
+    const woken: Waiting[] = [];
+    for (const lock of this.#locks.values()) woken.push(...lock.queue);
+    this.#locks.clear();
+    this.#sessions.clear();
+    for (const waiting of woken) waiting.grant();
+  }
+
+  #grantNext(key: Key, lock: Lock): void {
+    for (;;) {
+      const first = lock.queue[0];
+      if (first === undefined) break;
+      if (!compatible(lock, first.lockId, first.strength)) return;
+      lock.queue.shift();
+      lock.holders.set(first.lockId, first.strength);
+      this.#noteHeld(key, first.lockId);
+      first.grant();
+    }
+    if (lock.holders.size === 0 && this.#locks.get(key) === lock) this.#locks.delete(key);
+  }
+
+  #noteHeld(key: Key, lockId: LockId): void {
+    const keys = this.#sessions.get(lockId);
+    if (keys === undefined) this.#sessions.set(lockId, new Set([key]));
+    else keys.add(key);
+  }
+}
+
+function compatible(lock: Lock, lockId: LockId, strength: LockStrength): boolean {
+  for (const [holder, held] of lock.holders) {
+    if (holder === lockId) continue;
+    if (strength === 'update' || held === 'update') return false;
+  }
+  return true;
+}

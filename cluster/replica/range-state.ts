@@ -1,0 +1,228 @@
+/**
+ * The replicated state of one range besides its versions: what every replica has after applying the same prefix of
+ * the log, and what a checkpoint, a snapshot and a split carry. `applyToState` is the deterministic half of apply;
+ * versions go to the `MvccStore` by `apply.ts`. Nothing here reads a clock or decides anything.
+ *
+ * Invariants:
+ * - An attempt is in at most one of `prepared` and `outcomes`; once it has an outcome the outcome never changes.
+ * - `maxTs` is at or above the timestamp of every entry applied; `ceiling` only falls by a `handover`.
+ * - TXN-12: an outcome goes once it is `free` and its attempt's time lies below `horizon`, which follows the entries'
+ *   timestamps at a fixed distance, so that all replicas forget in the same entry.
+ */
+import { assert } from '../../src/base/assert.ts';
+import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
+import type { RangeId, TxnId } from '../../src/base/ids.ts';
+import { nodeId, rangeId, txnIdTime } from '../../src/base/ids.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import { spansOverlap } from '../../src/base/span.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_ZERO, addMs, maxTimestamp } from '../../src/base/timestamp.ts';
+import type { RangeDescriptor } from '../range/range-descriptor.ts';
+import type { PrepareCommand } from './command.ts';
+import { decodePrepare, decodeSpans, encodePrepare, encodeSpans } from './command.ts';
+
+/** How far the horizon lies behind the newest entry: longer than any coordinator goes on asking. */
+export const HORIZON_MS = 60_000;
+
+/** How many outcomes that must stay the search for old ones steps over, per entry. */
+const KEPT_SCAN_MAX = 64;
+
+export interface Outcome {
+  /** 0: aborted. */
+  readonly commitTs: Timestamp;
+  /** May be forgotten below the horizon. */
+  isFree: boolean;
+  /** At the anchor, while participants have still to confirm. */
+  readonly participants: readonly Span[] | undefined;
+}
+
+/**
+ * Parts of a large transaction, waiting for its commit; dropped with its abort marker or below the horizon. The parts
+ * themselves lie in the `MvccStore`, by `stagedKey`.
+ */
+export interface StagedParts {
+  readonly spans: Span[];
+  sizeBytes: number;
+}
+
+export interface DroppedParts {
+  readonly txnId: TxnId;
+  readonly count: number;
+}
+
+export class RangeState {
+  descriptor: RangeDescriptor;
+  appliedIndex = 0;
+  appliedTerm = 0;
+  ceiling: Timestamp = TS_ZERO;
+  maxTs: Timestamp = TS_ZERO;
+  horizon: Timestamp = TS_ZERO;
+  /** Nothing at a timestamp below this may be read or validated: its versions may be collected. */
+  threshold: Timestamp = TS_ZERO;
+  readonly prepared = new Map<TxnId, PrepareCommand>();
+  /** In the order in which they were decided, which is nearly that of their attempts' times. */
+  readonly outcomes = new Map<TxnId, Outcome>();
+  readonly staged = new Map<TxnId, StagedParts>();
+  stagedBytes = 0;
+  /** Staged parts that this entry made garbage: apply.ts empties it. */
+  dropped: DroppedParts[] = [];
+
+  constructor(descriptor: RangeDescriptor) {
+    this.descriptor = descriptor;
+  }
+
+  get rangeId(): RangeId {
+    return this.descriptor.rangeId;
+  }
+
+  /** What every entry does, whatever it says. */
+  noteEntry(ts: Timestamp): void {
+    this.maxTs = maxTimestamp(this.maxTs, ts);
+    const horizon = addMs(ts, -HORIZON_MS);
+    if (horizon > this.horizon) {
+      this.horizon = horizon;
+      this.#forget();
+    }
+  }
+
+  decide(txnId: TxnId, outcome: Outcome): void {
+    assert(!this.outcomes.has(txnId), 'an outcome never changes');
+    this.prepared.delete(txnId);
+    this.outcomes.set(txnId, outcome);
+    this.dropStaged(txnId);
+  }
+
+  /** False when an earlier part is missing; a part that is there already changes nothing. */
+  stage(txnId: TxnId, part: number, what: { span: Span; sizeBytes: number }): boolean {
+    const staged = this.staged.get(txnId) ?? { spans: [], sizeBytes: 0 };
+    if (part !== staged.spans.length) return false;
+    staged.spans.push(what.span);
+    staged.sizeBytes += what.sizeBytes;
+    this.stagedBytes += what.sizeBytes;
+    this.staged.set(txnId, staged);
+    return true;
+  }
+
+  dropStaged(txnId: TxnId): void {
+    const staged = this.staged.get(txnId);
+    if (staged === undefined) return;
+    this.stagedBytes -= staged.sizeBytes;
+    this.staged.delete(txnId);
+    this.dropped.push({ txnId, count: staged.spans.length });
+  }
+
+  /**
+   * RANGE-2: the right half gets everything, touched or not; this becomes the left half. A range is not split while
+   * parts are staged in it: the leader waits.
+   */
+  splitOff(at: Key, rightId: RangeId): RangeState {
+    const { descriptor } = this;
+    assert(this.staged.size === 0, 'split while parts are staged');
+    assert(descriptor.start < at && at < descriptor.end, 'split key outside the range');
+    const generation = descriptor.generation + 1;
+    const right = new RangeState({ ...descriptor, rangeId: rightId, start: at, generation });
+    this.descriptor = { ...descriptor, end: at, generation };
+    right.ceiling = this.ceiling;
+    right.maxTs = this.maxTs;
+    right.horizon = this.horizon;
+    right.threshold = this.threshold;
+    for (const [txnId, record] of this.prepared) right.prepared.set(txnId, record);
+    for (const [txnId, outcome] of this.outcomes) right.outcomes.set(txnId, { ...outcome });
+    return right;
+  }
+
+  /** Does this range stand for a part of the participant? */
+  holds(span: Span): boolean {
+    return spansOverlap(this.descriptor, span);
+  }
+
+  encode(): Buffer {
+    const out = new ByteWriter(1024 + this.outcomes.size * 24);
+    encodeDescriptor(out, this.descriptor);
+    out.varint(this.appliedIndex);
+    out.varint(this.appliedTerm);
+    for (const ts of [this.ceiling, this.maxTs, this.horizon, this.threshold]) out.f64(ts);
+    out.varint(this.prepared.size);
+    for (const record of this.prepared.values()) {
+      out.f64(record.ts);
+      encodePrepare(out, record);
+    }
+    out.varint(this.outcomes.size);
+    for (const [txnId, outcome] of this.outcomes) encodeOutcome(out, txnId, outcome);
+    out.varint(this.staged.size);
+    for (const [txnId, staged] of this.staged) {
+      out.key(txnId);
+      out.varint(staged.sizeBytes);
+      encodeSpans(out, staged.spans);
+    }
+    return out.copy();
+  }
+
+  static decode(bytes: Uint8Array): RangeState {
+    const reader = new ByteReader(bytes);
+    const state = new RangeState(decodeDescriptor(reader));
+    state.appliedIndex = reader.varint();
+    state.appliedTerm = reader.varint();
+    state.ceiling = reader.f64() as Timestamp;
+    state.maxTs = reader.f64() as Timestamp;
+    state.horizon = reader.f64() as Timestamp;
+    state.threshold = reader.f64() as Timestamp;
+    for (let count = reader.varint(); count > 0; count--) {
+      const ts = reader.f64() as Timestamp;
+      const record = decodePrepare(reader, ts);
+      state.prepared.set(record.txnId, record);
+    }
+    for (let count = reader.varint(); count > 0; count--) decodeOutcome(reader, state);
+    for (let count = reader.varint(); count > 0; count--) {
+      const txnId = reader.key() as string as TxnId;
+      const sizeBytes = reader.varint();
+      state.staged.set(txnId, { sizeBytes, spans: decodeSpans(reader) });
+      state.stagedBytes += sizeBytes;
+    }
+    return state;
+  }
+
+  #forget(): void {
+    let kept = 0;
+    for (const [txnId, outcome] of this.outcomes) {
+      if (txnIdTime(txnId) >= this.horizon) break;
+      if (outcome.isFree) this.outcomes.delete(txnId);
+      else if (++kept > KEPT_SCAN_MAX) break;
+    }
+    for (const txnId of this.staged.keys()) {
+      if (txnIdTime(txnId) < this.horizon && !this.prepared.has(txnId)) this.dropStaged(txnId);
+    }
+  }
+}
+
+export function encodeDescriptor(out: ByteWriter, descriptor: RangeDescriptor): void {
+  out.varint(descriptor.rangeId);
+  out.varint(descriptor.generation);
+  encodeSpans(out, [descriptor]);
+  out.varint(descriptor.replicas.length);
+  for (const replica of descriptor.replicas) out.varint(replica);
+}
+
+export function decodeDescriptor(reader: ByteReader): RangeDescriptor {
+  const id = rangeId(reader.varint());
+  const generation = reader.varint();
+  const span = decodeSpans(reader)[0];
+  assert(span !== undefined, 'descriptor without span');
+  const replicas = Array.from({ length: reader.varint() }, () => nodeId(reader.varint()));
+  return { rangeId: id, generation, start: span.start, end: span.end, replicas };
+}
+
+function encodeOutcome(out: ByteWriter, txnId: TxnId, outcome: Outcome): void {
+  out.key(txnId);
+  out.f64(outcome.commitTs);
+  out.u8((outcome.isFree ? 1 : 0) + (outcome.participants === undefined ? 0 : 2));
+  if (outcome.participants !== undefined) encodeSpans(out, outcome.participants);
+}
+
+function decodeOutcome(reader: ByteReader, state: RangeState): void {
+  const txnId = reader.key() as string as TxnId;
+  const commitTs = reader.f64() as Timestamp;
+  const flags = reader.u8();
+  const participants = (flags & 2) === 0 ? undefined : decodeSpans(reader);
+  state.outcomes.set(txnId, { commitTs, isFree: (flags & 1) !== 0, participants });
+}
