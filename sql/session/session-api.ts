@@ -43,8 +43,12 @@ export interface ResultSink {
   notice(notice: Notice): void;
   /** `ParameterStatus`: a reported setting changed. */
   parameter(name: string, value: string): void;
-  /** True once anything of the current block's results may have left the node: from then on no silent retry. */
+  /** Marks where the results of a retryable unit begin: a block, or an autocommit statement. */
+  beginResults(): void;
+  /** True once anything since `beginResults` may have left the node: from then on no silent retry. */
   hasSentResults(): boolean;
+  /** Drops everything since `beginResults`, before a silent retry; only while `hasSentResults()` is false. */
+  discardResults(): void;
   /** COPY ... FROM STDIN: sends CopyInResponse and yields the client's CopyData until CopyDone. CopyFail throws 57014. */
   copyIn(format: 'text' | 'csv' | 'binary', columnCount: number): AsyncIterable<Uint8Array>;
   /** COPY ... TO STDOUT: sends CopyOutResponse; then `copyData` per row, then `copyDone`. */
