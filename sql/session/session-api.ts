@@ -7,6 +7,7 @@
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Datum } from '../types/datum.ts';
+import type { FormatContext } from '../types/format-context.ts';
 import type { SqlType } from '../types/sql-type.ts';
 
 export interface ResultColumn {
@@ -75,6 +76,9 @@ export interface Session {
   readonly status: TransactionStatus;
   /** The settings to report at start: server_version, client_encoding, DateStyle, TimeZone, ... */
   reportedParameters(): readonly (readonly [string, string])[];
+
+  /** How values print now (TimeZone, DateStyle, extra_float_digits, bytea_output): changes with SET. */
+  format(): FormatContext;
 
   /** Query message: any number of statements, run as one implicit transaction block unless they say otherwise. */
   simpleQuery(text: string, sink: ResultSink): MaybePromise<void>;
