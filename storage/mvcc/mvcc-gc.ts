@@ -80,8 +80,8 @@ async function collectHistory(
   await out.flush();
   const last = must(parsed[parsed.length - 1]);
   // A key that goes on behind this step is read again from what its readers see, so that the rest is known as older.
-  const goesOn = seen?.key === last.key && parsed.length > 1;
-  const resume = goesOn ? seen.engineKey : last.engineKey + '\0';
+  const again = seen !== undefined && seen.key === last.key && parsed.length > 1 ? seen : undefined;
+  const resume = again?.engineKey ?? last.engineKey + '\0';
   return { deletedCount, resume: { phase: 'history', from: resume } };
 }
 
