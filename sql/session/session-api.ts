@@ -6,6 +6,7 @@
  * transaction block into the failed state.
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import type { SqlError } from '../errors/sql-error.ts';
 import type { Datum } from '../types/datum.ts';
 import type { FormatContext } from '../types/format-context.ts';
 import type { SqlType } from '../types/sql-type.ts';
@@ -70,6 +71,8 @@ export interface SessionOptions {
   /** Startup parameters other than user and database: become settings. */
   readonly parameters: ReadonlyMap<string, string>;
   readonly processId: number;
+  /** The session has to end (25P03, 57P05): the connection reports the error as FATAL and closes. */
+  readonly onFatal: (error: SqlError) => void;
 }
 
 export interface Session {
