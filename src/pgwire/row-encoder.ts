@@ -1,0 +1,76 @@
+/**
+ * DataRow messages: each value in the format the client asked for, written straight into the output buffer. The
+ * encoder of a column is chosen once per result, not per row.
+ */
+import { ByteWriter } from '../base/bytes.ts';
+import { encodeBinary } from '../../sql/types/binary-format.ts';
+import type { Datum } from '../../sql/types/datum.ts';
+import type { FormatContext } from '../../sql/types/format-context.ts';
+import type { SqlType } from '../../sql/types/sql-type.ts';
+import { encodeText } from '../../sql/types/text-format.ts';
+import type { BackendEncoder } from './backend-encoder.ts';
+import { formatOf } from './backend-encoder.ts';
+
+type WriteValue = (out: BackendEncoder, value: Exclude<Datum, null>) => void;
+
+export class RowEncoder {
+  readonly #writers: readonly WriteValue[];
+
+  constructor(
+    columns: readonly { readonly type: SqlType }[],
+    formats: readonly number[],
+    ctx: FormatContext,
+  ) {
+    this.#writers = columns.map(({ type }, i) =>
+      formatOf(formats, i) === 1 ? binaryWriter(type) : textWriter(type, ctx),
+    );
+  }
+
+  /** Appends one DataRow; when a value has no such form, nothing is appended and the error passes on. */
+  write(out: BackendEncoder, values: readonly Datum[]): void {
+    out.begin(0x44);
+    try {
+      out.int16(this.#writers.length);
+      for (let i = 0; i < this.#writers.length; i++) {
+        const value = values[i];
+        if (value === null || value === undefined) out.int32(-1);
+        else this.#writers[i]?.(out, value);
+      }
+    } catch (error) {
+      out.abandon();
+      throw error;
+    }
+    out.end();
+  }
+}
+
+const scratch = new ByteWriter(1024);
+
+function binaryWriter(type: SqlType): WriteValue {
+  return (out, value) => {
+    scratch.reset();
+    encodeBinary(type, value, scratch);
+    out.int32(scratch.length);
+    out.raw(scratch.view());
+  };
+}
+
+function textWriter(type: SqlType, ctx: FormatContext): WriteValue {
+  switch (type.name) {
+    case 'int2':
+    case 'int4':
+    case 'int8':
+    case 'oid':
+      return (out, value) => out.textValue(String(value as number | bigint));
+    case 'text':
+    case 'varchar':
+    case 'bpchar':
+    case 'name':
+    case 'unknown':
+      return (out, value) => out.textValue(value as string);
+    case 'bool':
+      return (out, value) => out.textValue(value === true ? 't' : 'f');
+    default:
+      return (out, value) => out.textValue(encodeText(type, value, ctx));
+  }
+}
