@@ -3,11 +3,12 @@
  * no checkpoint moves versions meanwhile. A version is deleted when a newer one at or below the threshold exists
  * (every reader allowed sees that one), and a tombstone at or below the threshold when nothing older is left.
  *
- * Two phases over the span: the history, then heads that are tombstones. It does not look at memory tables: what is
- * still there is younger than the checkpoint that holds the threshold.
+ * Two phases over the span: the history, then heads that are tombstones. A tombstone stays while a memory table knows
+ * its key: a backfilled version there may lie below it, and must not come to light.
  */
 import { must } from '../../src/base/assert.ts';
 import type { Key, Span } from '../../src/base/span.ts';
+import { prefixEnd } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { Engine, EngineEntry } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
@@ -21,34 +22,33 @@ import {
   historySpan,
   keyOfHead,
 } from './mvcc-key.ts';
-import { prefixEnd } from '../../src/base/span.ts';
 import type { CollectCursor, CollectStep } from './mvcc-types.ts';
 
 const STEP_ENTRIES = 1_000;
 
+export interface CollectInput {
+  readonly span: Span;
+  readonly threshold: Timestamp;
+  readonly isInMemory: (key: Key) => boolean;
+}
+
 export async function collectStep(
   engine: Engine,
   out: BatchWriter,
-  span: Span,
-  threshold: Timestamp,
+  input: CollectInput,
   from: CollectCursor | undefined,
 ): Promise<CollectStep> {
-  const at = from ?? { phase: 'history', from: historySpan(span).start };
+  const at = from ?? { phase: 'history', from: historySpan(input.span).start };
   return at.phase === 'history'
-    ? collectHistory(engine, out, { span, threshold, from: at.from })
-    : collectTombstones(engine, out, { span, threshold, from: at.from });
-}
-
-interface StepInput {
-  readonly span: Span;
-  readonly threshold: Timestamp;
-  readonly from: string;
+    ? collectHistory(engine, out, input, at.from)
+    : collectTombstones(engine, out, input, at.from);
 }
 
 async function collectHistory(
   engine: Engine,
   out: BatchWriter,
-  { span, threshold, from }: StepInput,
+  { span, threshold }: CollectInput,
+  from: string,
 ): Promise<CollectStep> {
   const entries = await readSome(engine, from, historySpan(span).end);
   if (entries.length === 0) {
@@ -88,7 +88,8 @@ async function collectHistory(
 async function collectTombstones(
   engine: Engine,
   out: BatchWriter,
-  { span, threshold, from }: StepInput,
+  { span, threshold, isInMemory }: CollectInput,
+  from: string,
 ): Promise<CollectStep> {
   const entries = await readSome(engine, from, headSpan(span).end);
   const last = entries[entries.length - 1];
@@ -96,7 +97,9 @@ async function collectTombstones(
   let deletedCount = 0;
   for (const [engineKey, value] of entries) {
     if (headValue(value) !== undefined || headTimestamp(value) > threshold) continue;
-    const prefix = historyPrefix(keyOfHead(engineKey));
+    const key = keyOfHead(engineKey);
+    if (isInMemory(key)) continue;
+    const prefix = historyPrefix(key);
     if ((await readSome(engine, prefix, prefixEnd(prefix as Key), 1)).length > 0) continue;
     out.delete(engineKey);
     deletedCount++;

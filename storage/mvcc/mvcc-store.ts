@@ -323,8 +323,10 @@ export class MvccStore implements Mvcc {
   }
 
   collect(span: Span, threshold: Timestamp, from?: CollectCursor): Promise<CollectStep> {
+    const isInMemory = (key: Key): boolean =>
+      this.#tables().some((table) => table.newest(key) !== undefined);
     return this.#exclusive(() =>
-      collectStep(this.#engine, this.#newWriter(), span, threshold, from),
+      collectStep(this.#engine, this.#newWriter(), { span, threshold, isInMemory }, from),
     );
   }
 

@@ -1,0 +1,355 @@
+/**
+ * `MvccStore` against the naive model: random applies, checkpoints in the background, crashes at any batch with loss
+ * of what was unsynced, restarts with replay, and every kind of read in between, at random timestamps.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { makeTxnId, nodeId } from '../../../src/base/ids.ts';
+import type { Key, Span } from '../../../src/base/span.ts';
+import { KEY_MAX, KEY_MIN, pointSpan } from '../../../src/base/span.ts';
+import type { Timestamp } from '../../../src/base/timestamp.ts';
+import { MvccStore } from '../../../storage/mvcc/mvcc-store.ts';
+import type { ScanRow } from '../../../storage/mvcc/mvcc-types.ts';
+import { CrashEngine } from '../../support/crash-engine.ts';
+import { settle, TurnScheduler } from '../../support/turn-scheduler.ts';
+import { MvccModel } from './mvcc-model.ts';
+
+const ALL: Span = { start: KEY_MIN, end: KEY_MAX };
+/** Prefixes of each other, with zero and high bytes: what escaping must keep in order. */
+const KEYS = ['a', 'a\0', 'a\0\x01', 'a\0\xff', 'a\x01', 'a\x01\0', 'ab', 'b', 'b\xfe', 'c'] as Key[];
+const APPLIED = 'local/1/applied' as Key;
+
+interface Entry {
+  readonly writes: readonly { key: Key; value: string | null }[];
+  readonly ts: Timestamp;
+  readonly isHistorical: boolean;
+}
+
+type Command =
+  | { kind: 'apply'; writes: { key: number; value: string | null }[]; step: number }
+  | { kind: 'backfill'; key: number; value: string; ts: number }
+  | { kind: 'checkpoint' }
+  | { kind: 'turn' }
+  | { kind: 'crash'; after: number; coin: boolean[] }
+  | { kind: 'read'; key: number; ts: number }
+  | { kind: 'scan'; from: number; to: number; ts: number; reverse: boolean; limit: number }
+  | { kind: 'newer'; from: number; to: number; ts: number }
+  | { kind: 'dump' };
+
+const keyIndex = fc.nat(KEYS.length - 1);
+const moment = fc.nat(200);
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('apply' as const),
+      writes: fc.array(
+        fc.record({ key: keyIndex, value: fc.option(fc.string({ maxLength: 3 })) }),
+        { minLength: 1, maxLength: 6 },
+      ),
+      step: fc.integer({ min: 1, max: 10 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('backfill' as const),
+      key: keyIndex,
+      value: fc.string({ maxLength: 3 }),
+      ts: moment,
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant({ kind: 'checkpoint' as const }) },
+  { weight: 4, arbitrary: fc.constant({ kind: 'turn' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('crash' as const),
+      after: fc.nat(6),
+      coin: fc.array(fc.boolean(), { maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('read' as const), key: keyIndex, ts: moment }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('scan' as const),
+      from: fc.nat(KEYS.length),
+      to: fc.nat(KEYS.length),
+      ts: moment,
+      reverse: fc.boolean(),
+      limit: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('newer' as const),
+      from: fc.nat(KEYS.length),
+      to: fc.nat(KEYS.length),
+      ts: moment,
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: 'dump' as const }) },
+);
+
+/** A node with one range: a log that never loses anything, the store, and the model. */
+class Bench {
+  readonly model = new MvccModel();
+  readonly log: Entry[] = [];
+  readonly scheduler = new TurnScheduler('manual');
+  engine = new CrashEngine();
+  applied = 0;
+  now = 0;
+  #store: MvccStore | undefined;
+  #running: Promise<void> | undefined;
+
+  get store(): MvccStore {
+    if (this.#store === undefined) throw new Error('not started');
+    return this.#store;
+  }
+
+  async start(): Promise<void> {
+    await this.engine.open();
+    this.#store = await MvccStore.open(this.scheduler, this.engine, {
+      batchWritesMax: 2,
+      tableBytesMax: 1 << 20,
+    });
+    const local = await this.store.readLocal();
+    this.applied = Number(local.find(({ key }) => key === APPLIED)?.value.toString() ?? 0);
+    while (this.applied < this.log.length) this.#applyNext();
+  }
+
+  propose(entry: Entry): void {
+    const { ts } = entry;
+    const index = this.log.push(entry);
+    for (const { key, value } of entry.writes) {
+      this.model.apply({ key, ts, txnId: txn(index), value: value ?? undefined });
+    }
+    this.#applyNext();
+  }
+
+  checkpoint(): void {
+    if (this.#running !== undefined) return;
+    this.#running = this.store
+      .checkpoint(() => [{ key: APPLIED, value: Buffer.from(String(this.applied)) }])
+      .catch(() => undefined)
+      .finally(() => (this.#running = undefined));
+  }
+
+  async finishCheckpoint(): Promise<void> {
+    while (this.#running !== undefined) await this.scheduler.turn();
+  }
+
+  /** Dies at some batch of a checkpoint, loses what the coin says, and comes back. */
+  async crash(after: number, coin: readonly boolean[]): Promise<void> {
+    this.engine.dieAfter(after);
+    this.checkpoint();
+    for (let i = 0; i <= after; i++) await this.scheduler.turn();
+    let tosses = 0;
+    this.engine = this.engine.crash(() => coin[tosses++] ?? false);
+    await this.finishCheckpoint();
+    await this.start();
+  }
+
+  #applyNext(): void {
+    const entry = this.log[this.applied];
+    if (entry === undefined) return;
+    this.applied++;
+    const writes = entry.writes.map(({ key, value }) => ({
+      key,
+      value: value === null ? null : Buffer.from(value),
+    }));
+    const { isHistorical } = entry;
+    this.store.apply(writes, entry.ts, txn(this.applied), { isHistorical });
+  }
+}
+
+async function run(bench: Bench, step: Command): Promise<void> {
+  const { store, model } = bench;
+  switch (step.kind) {
+    case 'apply': {
+      bench.now += step.step;
+      const writes = new Map(step.writes.map(({ key, value }) => [KEYS[key] ?? KEY_MIN, value]));
+      bench.propose({
+        writes: [...writes].map(([key, value]) => ({ key, value })),
+        ts: bench.now as Timestamp,
+        isHistorical: false,
+      });
+      return;
+    }
+    case 'backfill': {
+      const ts = Math.max(1, Math.min(step.ts, bench.now)) as Timestamp;
+      const key = KEYS[step.key] ?? KEY_MIN;
+      bench.propose({ writes: [{ key, value: step.value }], ts, isHistorical: true });
+      return;
+    }
+    case 'checkpoint':
+      bench.checkpoint();
+      return;
+    case 'turn':
+      await bench.scheduler.turn();
+      return;
+    case 'crash':
+      await bench.crash(step.after, step.coin);
+      return;
+    case 'read': {
+      const key = KEYS[step.key] ?? KEY_MIN;
+      const ts = step.ts as Timestamp;
+      expect(text(await store.get(key, ts))).toBe(model.at(key, ts)?.value);
+      expect((await store.versionAt(key, ts))?.ts).toBe(model.at(key, ts)?.ts);
+      expect(store.newest(key)?.ts ?? 0).toBe(model.newestTs(key));
+      return;
+    }
+    case 'scan':
+      await checkScan(bench, spanOf(step.from, step.to), step);
+      return;
+    case 'newer': {
+      for (const span of [spanOf(step.from, step.to), pointSpan(KEYS[step.from] ?? KEY_MIN)]) {
+        const answer = store.hasNewer(span, step.ts as Timestamp);
+        if (step.ts >= store.windowFloor()) expect(typeof answer).toBe('boolean');
+        expect(await answer).toBe(model.hasNewer(span, step.ts as Timestamp));
+      }
+      return;
+    }
+    case 'dump':
+      expect(await dump(store, ALL)).toEqual(model.dump(ALL));
+  }
+}
+
+async function checkScan(
+  bench: Bench,
+  whole: Span,
+  options: { ts: number; reverse: boolean; limit: number },
+): Promise<void> {
+  const ts = options.ts as Timestamp;
+  const expected = bench.model.rows(whole, ts);
+  if (options.reverse) expected.reverse();
+  const rows: ScanRow[] = [];
+  for (let span = whole; ; ) {
+    const pending = bench.store.scan(span, ts, {
+      reverse: options.reverse,
+      limitRows: options.limit,
+    });
+    // Applied while the scan is under way, above its snapshot: it must not be seen.
+    bench.now = Math.max(bench.now, ts) + 1;
+    bench.propose({
+      writes: [{ key: 'ab' as Key, value: null }],
+      ts: bench.now as Timestamp,
+      isHistorical: false,
+    });
+    const batch = await pending;
+    expect(batch.rows.length).toBeLessThanOrEqual(options.limit);
+    rows.push(...batch.rows);
+    if (batch.resume === undefined) break;
+    span = options.reverse
+      ? { start: span.start, end: batch.resume }
+      : { start: batch.resume, end: span.end };
+  }
+  expect(rows.map(({ key, value }) => ({ key, value: text(value) }))).toEqual(expected);
+}
+
+describe('MvccStore against the model', () => {
+  it('reads, scans and validates alike over checkpoints, crashes and replay', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 10, maxLength: 60 }), async (commands) => {
+        const bench = new Bench();
+        await bench.start();
+        for (const step of commands) await run(bench, step);
+        await bench.finishCheckpoint();
+        await bench.crash(1000, []);
+        expect(await dump(bench.store, ALL)).toEqual(bench.model.dump(ALL));
+        for (const key of KEYS) {
+          for (let ts = 0; ts <= bench.now; ts += 7) {
+            expect(text(await bench.store.get(key, ts as Timestamp))).toBe(
+              bench.model.at(key, ts as Timestamp)?.value,
+            );
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('collects only what no reader at or above the threshold sees', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(command, { minLength: 10, maxLength: 40 }),
+        moment,
+        async (commands, at) => {
+          const bench = new Bench();
+          await bench.start();
+          for (const step of commands) await run(bench, step);
+          await bench.finishCheckpoint();
+          bench.checkpoint();
+          await bench.finishCheckpoint();
+          const threshold = at as Timestamp;
+          const before = (await dump(bench.store, ALL)).length;
+          let deleted = 0;
+          for (let from; ; ) {
+            const pending = bench.store.collect(ALL, threshold, from);
+            await turnUntil(bench, pending);
+            const step = await pending;
+            deleted += step.deletedCount;
+            from = step.resume;
+            if (from === undefined) break;
+          }
+          await settle();
+          expect(deleted).toBeGreaterThanOrEqual(0);
+          expect(before).toBeGreaterThanOrEqual(0);
+          for (let ts: number = threshold; ts <= bench.now + 1; ts += 3) {
+            const { rows } = await bench.store.scan(ALL, ts as Timestamp);
+            expect(rows.map(({ key, value }) => ({ key, value: text(value) }))).toEqual(
+              bench.model.rows(ALL, ts as Timestamp),
+            );
+          }
+          await bench.crash(1000, []);
+          bench.checkpoint();
+          await bench.finishCheckpoint();
+          const left = await dump(bench.store, ALL);
+          for (const key of KEYS) {
+            const below = left.filter((v) => v.key === key && v.ts <= threshold);
+            expect(below.length).toBeLessThanOrEqual(1);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+async function turnUntil(bench: Bench, pending: Promise<unknown>): Promise<void> {
+  let isDone = false;
+  const done = pending.then(() => (isDone = true));
+  while (!isDone) await bench.scheduler.turn();
+  await done;
+}
+
+async function dump(store: MvccStore, span: Span): Promise<unknown[]> {
+  const stream = store.versions(span);
+  const found: unknown[] = [];
+  for (;;) {
+    const records = await stream.next();
+    if (records === undefined) break;
+    for (const { key, ts, txnId, value } of records) found.push({ key, ts, txnId, value: text(value) });
+  }
+  await stream.close();
+  return found;
+}
+
+function spanOf(from: number, to: number): Span {
+  const bounds = [...KEYS, KEY_MAX];
+  const [low, high] = from <= to ? [from, to] : [to, from];
+  return { start: bounds[low] ?? KEY_MIN, end: bounds[high] ?? KEY_MAX };
+}
+
+function txn(index: number): ReturnType<typeof makeTxnId> {
+  return makeTxnId(index as Timestamp, nodeId(1), index);
+}
+
+function text(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : Buffer.from(value).toString();
+}
