@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+/**
+ * The command line: `quorate demo | start | sql | status | bench | sim`. Each command is a file; this one chooses it,
+ * prints help, and turns a `UsageError` into one clear line and exit code 1.
+ */
+import process from 'node:process';
+import { QuorateError } from '../base/errors.ts';
+import { runBench } from './bench.ts';
+import { runDemo } from './demo.ts';
+import { runSql } from './sql.ts';
+import { runStart } from './start.ts';
+import { runStatus } from './status.ts';
+
+const HELP = `usage: quorate COMMAND [options]
+
+  demo     run a local cluster of real processes
+             --data DIR (./quorate-data)  --nodes N (3)  --host H (127.0.0.1)
+             --sql-port P (7432)  --http-port P (7480)  --peer-port P (7532)
+             --restart-after SECONDS (5; 0: a node that dies stays down)
+  start    run one node
+             --data DIR; at the first start also --id N --init-nodes 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
+             --cluster-id NAME  --host H  --sql-port P  --http-port P
+             --reads lease|quorum  --raft-batch on|off  --raft-pipeline on|off
+  sql      a small SQL shell: --url postgres://HOST:PORT/DB  [-c SQL]
+  status   nodes and ranges of a cluster: --data DIR or --http HOST:PORT
+  bench    pgbench against this cluster and a replicated PostgreSQL
+`;
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  demo: runDemo,
+  start: runStart,
+  sql: runSql,
+  status: runStatus,
+  bench: runBench,
+  sim: () => {
+    process.stderr.write(
+      'quorate: the simulator is run by its tests so far: npx vitest run test/sim\n',
+    );
+    return Promise.resolve(1);
+  },
+};
+
+async function main(): Promise<number> {
+  const [name, ...args] = process.argv.slice(2);
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(HELP);
+    return name === undefined ? 1 : 0;
+  }
+  const command = COMMANDS[name];
+  if (command === undefined) {
+    process.stderr.write(`quorate: there is no command "${name}"; see quorate help\n`);
+    return 1;
+  }
+  try {
+    return await command(args);
+  } catch (error) {
+    // A failure that says what it is; anything else is a bug, and shows its stack.
+    if (!(error instanceof QuorateError) && !isArgumentError(error)) throw error;
+    process.stderr.write(`quorate: ${(error as Error).message}\n`);
+    return 1;
+  }
+}
+
+function isArgumentError(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS');
+}
+
+process.exitCode = await main();

@@ -1,0 +1,101 @@
+/**
+ * What a node is told at its first start, and finds again at every later one: `node.json` in its data directory. The
+ * members of a cluster are fixed when it is born (they are the voters of every range and the acceptors of the clock);
+ * ports and hosts may change between starts.
+ */
+import { QuorateError } from '../base/errors.ts';
+
+export interface MemberConfig {
+  readonly id: number;
+  readonly host: string;
+  readonly peerPort: number;
+}
+
+export interface NodeConfig {
+  readonly nodeId: number;
+  /** Peers of another cluster are refused. */
+  readonly clusterId: string;
+  readonly host: string;
+  readonly sqlPort: number;
+  readonly httpPort: number;
+  readonly peerPort: number;
+  readonly members: readonly MemberConfig[];
+  readonly settings: NodeSettings;
+}
+
+export interface NodeSettings {
+  readonly raftBatch: boolean;
+  readonly raftPipeline: boolean;
+  /** 'lease': latest reads under the leader's lease; 'quorum': every read is a snapshot read. */
+  readonly reads: 'lease' | 'quorum';
+  readonly retentionSeconds: number;
+  readonly connectionsMax: number;
+}
+
+export const DEFAULT_SETTINGS: NodeSettings = {
+  raftBatch: true,
+  raftPipeline: true,
+  reads: 'lease',
+  retentionSeconds: 3600,
+  connectionsMax: 1000,
+};
+
+export class ConfigError extends QuorateError<'config'> {
+  override readonly name = 'ConfigError';
+
+  constructor(message: string) {
+    super('config', message);
+  }
+}
+
+export function encodeConfig(config: NodeConfig): string {
+  return JSON.stringify(config, undefined, 2) + '\n';
+}
+
+export function decodeConfig(text: string, file: string): NodeConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ConfigError(`${file} is not JSON`);
+  }
+  const config = value as Partial<NodeConfig>;
+  const isValid =
+    isPort(config.sqlPort) &&
+    isPort(config.httpPort) &&
+    isPort(config.peerPort) &&
+    Number.isSafeInteger(config.nodeId) &&
+    typeof config.clusterId === 'string' &&
+    typeof config.host === 'string' &&
+    Array.isArray(config.members);
+  if (!isValid) throw new ConfigError(`${file} is not the configuration of a node`);
+  const settings = { ...DEFAULT_SETTINGS, ...config.settings };
+  return { ...(config as NodeConfig), settings };
+}
+
+/** `1=127.0.0.1:7532,2=127.0.0.1:7533`: the members of a new cluster. */
+export function parseMembers(text: string): MemberConfig[] {
+  const members = text.split(',').map((part) => {
+    const match = /^(\d+)=(.+):(\d+)$/.exec(part.trim());
+    const id = Number(match?.[1]);
+    const peerPort = Number(match?.[3]);
+    const host = match?.[2];
+    if (host === undefined || !(id > 0) || !isPort(peerPort)) {
+      throw new ConfigError(`"${part}" is not ID=HOST:PORT`);
+    }
+    return { id, host, peerPort };
+  });
+  const ids = new Set(members.map((member) => member.id));
+  if (ids.size !== members.length) throw new ConfigError('two members have the same id');
+  if (members.length > MEMBERS_MAX) {
+    throw new ConfigError(`a cluster has at most ${MEMBERS_MAX} nodes so far`);
+  }
+  return members;
+}
+
+/** Every node is a voter of every range until replicas can be moved. */
+export const MEMBERS_MAX = 7;
+
+function isPort(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= 65535;
+}
