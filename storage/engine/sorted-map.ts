@@ -98,7 +98,9 @@ export function entryAt<V>(
 ): readonly [string, V] | undefined {
   const leaf = leaves[position.leaf];
   const key = leaf?.keys[position.index];
-  return leaf === undefined || key === undefined ? undefined : [key, leaf.values[position.index] as V];
+  return leaf === undefined || key === undefined
+    ? undefined
+    : [key, leaf.values[position.index] as V];
 }
 
 /** The position of the first entry at or above `key`. */

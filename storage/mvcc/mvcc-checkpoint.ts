@@ -142,7 +142,7 @@ class HeadReader {
     const cursor = this.#engine.iterate(start, end, { limit });
     const found = new Map<Key, VersionInfo>();
     try {
-      for (let count = 0; ; ) {
+      for (let count = 0; ;) {
         const heads = await cursor.nextBatch(limit);
         if (heads.length === 0) return found;
         count += heads.length;

@@ -91,12 +91,7 @@ class ScanBatch {
   /** A limit was reached, or the span was read. */
   isEnded = false;
 
-  constructor(
-    tables: readonly MemoryTable[],
-    span: Span,
-    ts: Timestamp,
-    options: MvccScanOptions,
-  ) {
+  constructor(tables: readonly MemoryTable[], span: Span, ts: Timestamp, options: MvccScanOptions) {
     this.#tables = tables;
     this.span = span;
     this.#ts = ts;

@@ -115,7 +115,11 @@ class TableSource implements Source {
       const { entry } = cursor;
       if (entry === undefined || entry.key >= this.#end) break;
       const { key } = entry;
-      for (let at: typeof entry.newest | undefined = entry.newest; at !== undefined; at = at.older) {
+      for (
+        let at: typeof entry.newest | undefined = entry.newest;
+        at !== undefined;
+        at = at.older
+      ) {
         records.push({ key, ...infoOf(at) });
       }
       this.#position = keyAfter(key);
