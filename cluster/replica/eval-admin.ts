@@ -13,7 +13,7 @@ import { spanContains } from '../../src/base/span.ts';
 import { TABLES_SPAN } from '../../src/kv/keyspace.ts';
 import type { RangeReply, SplitRequest, TransferRequest } from '../range/requests.ts';
 import { fenceBefore } from './apply.ts';
-import { moved } from './evaluate.ts';
+import { moved } from './replies.ts';
 import type { Office } from './office.ts';
 import type { Replica } from './replica.ts';
 

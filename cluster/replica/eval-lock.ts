@@ -25,8 +25,8 @@ import type {
   ReleaseRequest,
 } from '../range/requests.ts';
 import { isUnchanged, raiseCeiling } from './eval-read.ts';
-import type { Signal } from './evaluate.ts';
-import { moved, notLeader } from './evaluate.ts';
+import type { Signal } from './replies.ts';
+import { moved, notLeader } from './replies.ts';
 import { LOCKS_PER_SESSION_MAX } from './lock-table.ts';
 import type { Office } from './office.ts';
 import type { Holder } from './pending-writes.ts';

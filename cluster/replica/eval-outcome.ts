@@ -17,7 +17,7 @@ import type {
   VoteRequest,
 } from '../range/requests.ts';
 import { chunkSpan } from '../range/write-chunk.ts';
-import { evaluate, moved } from './evaluate.ts';
+import { moved } from './replies.ts';
 import { refused } from './eval-prepare.ts';
 import type { Office } from './office.ts';
 import type { Replica } from './replica.ts';
@@ -34,7 +34,7 @@ export function resolveTxn(
   if (!spanCovers(replica.state.descriptor, request.span)) return moved(replica);
   const known = outcomeOf(replica, request.txnId);
   if (known !== undefined) return known;
-  const again = (): MaybePromise<RangeReply> => evaluate(replica, request, undefined);
+  const again = (): MaybePromise<RangeReply> => replica.handle(request, undefined);
   if (office.deciding.has(request.txnId)) return whenApplied(replica, office).then(again);
   const hasRecord = replica.state.prepared.has(request.txnId);
   if (!hasRecord) {
@@ -58,7 +58,7 @@ export function voteOnTxn(
   const { state } = replica;
   if (!spanCovers(state.descriptor, request.span)) return moved(replica);
   const { txnId } = request;
-  const again = (): MaybePromise<RangeReply> => evaluate(replica, request, undefined);
+  const again = (): MaybePromise<RangeReply> => replica.handle(request, undefined);
   const outcome = state.outcomes.get(txnId);
   if (outcome !== undefined) {
     const vote = outcome.commitTs === 0 ? 'aborted' : 'committed';
@@ -144,7 +144,7 @@ export function stagePart(
     return { kind: 'unavailable', reason: 'too much is staged' };
   }
   if (host.mvcc.isFull()) {
-    return host.mvcc.whenRoom().then(() => evaluate(replica, request, undefined));
+    return host.mvcc.whenRoom().then(() => replica.handle(request, undefined));
   }
   const command = { kind: 'stage', ts: host.hlc.read(), txnId, part, chunk } as const;
   return replica.proposeAndWait(office, command).then((isApplied): RangeReply => {

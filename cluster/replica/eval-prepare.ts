@@ -21,13 +21,13 @@ import { TS_MAX } from '../../src/base/timestamp.ts';
 import type { PrepareRequest, RangeReply, RefusedReply, Write } from '../range/requests.ts';
 import { isUnchanged } from './eval-read.ts';
 import { isGrantGood } from './eval-lock.ts';
-import { evaluate, moved } from './evaluate.ts';
+import { moved } from './replies.ts';
 import { encodeFence } from './fence-cache.ts';
 import type { Office } from './office.ts';
 import type { Holder } from './pending-writes.ts';
 import { isPublishedByAppends } from './publication.ts';
 import type { Replica } from './replica.ts';
-import { WAIT_MAX_MS } from './replica.ts';
+import { WAIT_MAX_MS } from './replies.ts';
 
 interface Attempt {
   readonly replica: Replica;
@@ -77,7 +77,7 @@ function knownAttempt(
     // It is on its way: look again when something has been applied.
     if (inFlight === undefined) return { kind: 'unavailable', reason: 'being decided' };
     if (inFlight.isPrepare) return { kind: 'unavailable', reason: 'being prepared' };
-    return replica.waitForHolder(inFlight).then(() => evaluate(replica, request, undefined));
+    return replica.waitForHolder(inFlight).then(() => replica.handle(request, undefined));
   }
   return undefined;
 }
@@ -132,7 +132,7 @@ function validateAndPropose(attempt: Attempt, deadlineMs: number): MaybePromise<
   const again = (isFenced: boolean): MaybePromise<RangeReply> => {
     if (replica.host.env.clock.monotonicMs() > deadlineMs) return refused('conflict');
     const isSame = office === replica.office && office.isServing && !office.isSplitting;
-    if (!isSame || office.isHandingOver) return evaluate(replica, request, undefined);
+    if (!isSame || office.isHandingOver) return replica.handle(request, undefined);
     return prepareTxn(replica, office, request, isFenced);
   };
   const obstacle = findObstacle(attempt);

@@ -22,8 +22,8 @@ import type {
   RowsReply,
   ScanRequest,
 } from '../range/requests.ts';
-import type { Signal } from './evaluate.ts';
-import { evaluate, moved } from './evaluate.ts';
+import type { Signal } from './replies.ts';
+import { moved } from './replies.ts';
 import type { Office } from './office.ts';
 import type { Holder } from './pending-writes.ts';
 import type { Replica } from './replica.ts';
@@ -36,7 +36,7 @@ export function readKeys(
 ): MaybePromise<RangeReply> {
   const { keys, fences } = request;
   for (const key of keys) if (!replica.owns(key)) return moved(replica);
-  const again = (): MaybePromise<RangeReply> => evaluate(replica, request, signal);
+  const again = (): MaybePromise<RangeReply> => replica.handle(request, signal);
   const blocked = admitRead(replica, office, request.ts, fences, {
     pending: (upTo) => firstWriter(office, keys, upTo),
     isGated: () => keys.some((key) => office.gate.blocksKey(key)),
@@ -57,7 +57,7 @@ export function readSpan(
 ): MaybePromise<RangeReply> {
   const { span, fences } = request;
   if (!spanCovers(replica.state.descriptor, span)) return moved(replica);
-  const again = (): MaybePromise<RangeReply> => evaluate(replica, request, signal);
+  const again = (): MaybePromise<RangeReply> => replica.handle(request, signal);
   const blocked = admitRead(replica, office, request.ts, fences, {
     pending: (upTo) => office.pending.writerOfSpan(span, upTo),
     isGated: () => office.gate.blocksSpan(span),
@@ -83,7 +83,7 @@ export function revalidate(
   for (const span of spans) {
     if (!spanCovers(replica.state.descriptor, span)) return moved(replica);
   }
-  const again = (): MaybePromise<RangeReply> => evaluate(replica, request, signal);
+  const again = (): MaybePromise<RangeReply> => replica.handle(request, signal);
   const blocked = admitRead(replica, office, toTs, [], {
     pending: (upTo) => firstSpanWriter(office, spans, upTo),
     isGated: () => false,

@@ -16,9 +16,8 @@ import { prepareTxn } from './eval-prepare.ts';
 import { readKeys, readSpan, revalidate } from './eval-read.ts';
 import type { Office } from './office.ts';
 import type { Replica } from './replica.ts';
-import { WAIT_MAX_MS } from './replica.ts';
-
-export type Signal = AbortSignal | undefined;
+import type { Signal } from './replies.ts';
+import { WAIT_MAX_MS, moved, notLeader } from './replies.ts';
 
 export function evaluate(
   replica: Replica,
@@ -100,15 +99,5 @@ async function waitForOffice(
   }
   timer.cancel();
   if (isLate) return { kind: 'unavailable', reason: 'the leader is not in service' };
-  return evaluate(replica, request, signal);
-}
-
-export function notLeader(replica: Replica): RangeReply {
-  const leader = replica.raft.leader();
-  return { kind: 'notLeader', leader: leader === replica.host.self ? undefined : leader };
-}
-
-export function moved(replica: Replica): RangeReply {
-  const { descriptor } = replica.state;
-  return { kind: 'moved', descriptors: [descriptor, ...replica.host.neighbours(descriptor)] };
+  return replica.handle(request, signal);
 }

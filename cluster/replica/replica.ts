@@ -80,8 +80,6 @@ const CEILING_AHEAD_MS = 2000;
 const CEILING_SLACK_MS = 50;
 const CEILING_REFILL_MS = 1000;
 const SNAPSHOT_READS_RECENT_MS = 2000;
-/** A request that waits inside the leader (for a record, a ceiling) gives up after this long. */
-export const WAIT_MAX_MS = 5000;
 
 export class Replica {
   readonly host: ReplicaHost;

@@ -1,0 +1,281 @@
+/**
+ * All replicas of one node: the Ready loop that joins Raft, the shared log and the state machines, the tick, and the
+ * checkpoints. Per turn of the event loop it does, for every range that has something to do:
+ *
+ *   1. collect Ready; messages that need no sync leave now (the leader's appends in parallel with its own sync);
+ *   2. one append for all ranges to the log: one write, one fdatasync;
+ *   3. apply what is committed;
+ *   4. once synced: tell Raft, and send the messages that had to wait (acknowledgements, votes).
+ *
+ * Invariants: an entry forwards the HLC before it is acknowledged, and its timestamp lies below a ceiling that is in
+ * the same or an earlier sync (CLOCK-1); entries of a range are applied one at a time, in order; a failed sync ends
+ * the node. What it does not do: evaluate requests (cluster/replica), move replicas between nodes.
+ */
+import { assert } from '../../src/base/assert.ts';
+import type { NodeId, RangeId } from '../../src/base/ids.ts';
+import { rangeId } from '../../src/base/ids.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
+import type { Env } from '../../src/env/env.ts';
+import { localKey } from '../../storage/mvcc/mvcc-key.ts';
+import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
+import type { LogAppend, RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
+import type { ClockCeiling } from '../clock/clock-ceiling.ts';
+import type { RangeDescriptor } from '../range/range-descriptor.ts';
+import type { RangeReply, RangeRequest } from '../range/requests.ts';
+import { RangeState } from '../replica/range-state.ts';
+import type { ReplicaHost } from '../replica/replica.ts';
+import { RaftGroup } from './raft-group.ts';
+import type { GroupPorts, GroupSettings } from './raft-group.ts';
+
+export interface StorePorts {
+  readonly env: Env;
+  readonly mvcc: Mvcc;
+  readonly log: RaftLogStore;
+  readonly ceiling: ClockCeiling;
+  readonly sendRaft: (to: NodeId, range: RangeId, bytes: Uint8Array) => void;
+  /** Sends a range's data to a peer that its log no longer reaches; resolves when it is installed there. */
+  readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<boolean>;
+  /** Something failed that leaves the node unable to keep its promises: it ends. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+const STATE_BLOB = 'state';
+export const TICK_MS = 100;
+/** How often leaders look after their ranges (ceilings, old records). */
+const LEADER_TICK_MS = 1000;
+
+export class Store {
+  readonly #ports: StorePorts;
+  readonly #host: ReplicaHost;
+  readonly #settings: GroupSettings;
+  readonly #groups = new Map<RangeId, RaftGroup>();
+  readonly #dirty = new Set<RaftGroup>();
+  #isScheduled = false;
+  #isStopped = false;
+  #isCheckpointing = false;
+  #lastLeaderTickMs = 0;
+
+  constructor(ports: StorePorts, host: Omit<ReplicaHost, 'neighbours' | 'wake'>, settings: GroupSettings) {
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#host = {
+      ...host,
+      neighbours: (of) => this.#neighbours(of),
+      wake: (range) => this.#wake(range),
+    };
+  }
+
+  /* ---------- start and stop ---------- */
+
+  /** Brings back the replicas of the last checkpoint; `bootstrap` is the first range of a new cluster. */
+  async open(bootstrap: RangeDescriptor): Promise<void> {
+    const { mvcc } = this.#ports;
+    const local = await mvcc.readLocal();
+    const states: RangeState[] = [];
+    for (const { key, value } of local) {
+      if (key.endsWith(`/${STATE_BLOB}`)) states.push(RangeState.decode(value));
+    }
+    if (states.length === 0) {
+      const first = new RangeState(bootstrap);
+      await mvcc.writeLocal([{ key: stateKey(first.rangeId), value: first.encode() }]);
+      states.push(first);
+    }
+    for (const state of states) this.#addGroup(state, false);
+  }
+
+  start(): void {
+    this.#tick();
+  }
+
+  /** Takes no more work; resolves when nothing is being applied or written. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const group of this.#groups.values()) group.replica.onFollower();
+    await this.#ports.log.whenIdle();
+    while (this.#isCheckpointing) await this.#ports.env.scheduler.sleep(5);
+  }
+
+  /* ---------- what others ask ---------- */
+
+  group(range: RangeId): RaftGroup | undefined {
+    return this.#groups.get(range);
+  }
+
+  groups(): IterableIterator<RaftGroup> {
+    return this.#groups.values();
+  }
+
+  handle(request: RangeRequest, signal?: AbortSignal): MaybePromise<RangeReply> {
+    const group = this.#groups.get(rangeId(request.rangeId));
+    if (group === undefined) return { kind: 'moved', descriptors: this.descriptors() };
+    return group.replica.handle(request, signal);
+  }
+
+  /** Descriptors of all replicas here, in key order; bounded by what a reply may carry. */
+  descriptors(): RangeDescriptor[] {
+    const all = [...this.#groups.values()].map((group) => group.state.descriptor);
+    return all.sort((a, b) => (a.start < b.start ? -1 : 1)).slice(0, 1000);
+  }
+
+  onRaftMessage(from: NodeId, range: RangeId, bytes: Uint8Array): void {
+    const group = this.#groups.get(range);
+    // A range that this node's split has not made yet: the sender tries again.
+    if (group === undefined || this.#isStopped) return;
+    group.step(from, bytes);
+    this.#schedule(group);
+  }
+
+  onPeerDown(peer: NodeId): void {
+    for (const group of this.#groups.values()) {
+      group.reportUnreachable(peer);
+      this.#schedule(group);
+    }
+  }
+
+  /* ---------- groups ---------- */
+
+  #addGroup(state: RangeState, isBornBySplit: boolean): RaftGroup {
+    const { rangeId: id } = state;
+    assert(!this.#groups.has(id), `range ${id} exists already`);
+    const group = new RaftGroup(this.#groupPorts(), this.#host, state, {
+      ...this.#settings,
+      isBornBySplit,
+    });
+    this.#groups.set(id, group);
+    this.#schedule(group);
+    return group;
+  }
+
+  #groupPorts(): GroupPorts {
+    const { env, log, mvcc, ceiling, sendRaft, sendSnapshot, onFatal } = this.#ports;
+    return {
+      env,
+      log,
+      mvcc,
+      ceiling,
+      sendRaft,
+      sendSnapshot,
+      onFatal,
+      schedule: (group) => this.#schedule(group),
+      onSplit: (right) => {
+        // Replay may meet a split whose right half is in a later checkpoint: then it is there already.
+        if (!this.#groups.has(right.rangeId)) this.#addGroup(right, true);
+      },
+    };
+  }
+
+  #neighbours(of: RangeDescriptor): RangeDescriptor[] {
+    const near: RangeDescriptor[] = [];
+    for (const { state } of this.#groups.values()) {
+      const { descriptor } = state;
+      if (descriptor.start === of.end || descriptor.end === of.start) near.push(descriptor);
+    }
+    return near;
+  }
+
+  /* ---------- the Ready loop ---------- */
+
+  #wake(range: RangeId): void {
+    const group = this.#groups.get(range);
+    if (group !== undefined) this.#schedule(group);
+  }
+
+  #schedule(group: RaftGroup): void {
+    this.#dirty.add(group);
+    if (this.#isScheduled || this.#isStopped) return;
+    this.#isScheduled = true;
+    this.#ports.env.scheduler.defer(() => {
+      this.#isScheduled = false;
+      this.#runReady();
+    });
+  }
+
+  #runReady(): void {
+    if (this.#isStopped) return;
+    const groups = [...this.#dirty];
+    this.#dirty.clear();
+    const appends: LogAppend[] = [];
+    const persisting: RaftGroup[] = [];
+    let newest = TS_ZERO as Timestamp;
+    for (const group of groups) {
+      const append = group.takeReady();
+      if (append === undefined) continue;
+      appends.push(append.log);
+      persisting.push(group);
+      newest = maxTimestamp(newest, append.newestTs);
+    }
+    if (appends.length > 0) this.#persist(appends, persisting, newest);
+    for (const group of groups) group.applyCommitted();
+  }
+
+  #persist(appends: LogAppend[], groups: readonly RaftGroup[], newest: Timestamp): void {
+    const { log, ceiling, onFatal } = this.#ports;
+    this.#host.hlc.forward(newest);
+    const clockCeiling = ceiling.ceilingForBatch(newest);
+    const tokens = groups.map((group) => group.beginPersist());
+    log.append({ ranges: appends, ...(clockCeiling === undefined ? {} : { clockCeiling }) }).then(
+      () => {
+        if (this.#isStopped) return;
+        if (clockCeiling !== undefined) ceiling.onSynced(clockCeiling);
+        groups.forEach((group, i) => {
+          const token = tokens[i];
+          if (token !== undefined) group.onPersisted(token);
+          this.#schedule(group);
+        });
+      },
+      (error: unknown) => onFatal(error),
+    );
+  }
+
+  /* ---------- time ---------- */
+
+  #tick(): void {
+    if (this.#isStopped) return;
+    this.#ports.env.scheduler.after(TICK_MS, () => this.#tick());
+    const now = this.#ports.env.clock.monotonicMs();
+    for (const group of this.#groups.values()) {
+      group.tick();
+      if (group.hasWork()) this.#schedule(group);
+    }
+    void this.#ports.ceiling.ensure(this.#host.hlc.read());
+    if (now - this.#lastLeaderTickMs >= LEADER_TICK_MS) {
+      this.#lastLeaderTickMs = now;
+      for (const group of this.#groups.values()) group.replica.tick();
+    }
+  }
+
+  /* ---------- checkpoints ---------- */
+
+  /** Called in the middle of `apply`: only schedules. A checkpoint begins in a turn of its own, between entries. */
+  onCheckpointNeeded(): void {
+    this.#ports.env.scheduler.defer(() => void this.checkpoint());
+  }
+
+  /** Writes the memory table and the state of all ranges, then lets go of log entries that are no longer needed. */
+  async checkpoint(): Promise<void> {
+    if (this.#isCheckpointing || this.#isStopped) return;
+    this.#isCheckpointing = true;
+    const applied = new Map<RaftGroup, number>();
+    try {
+      await this.#ports.mvcc.checkpoint(() => {
+        const writes = [];
+        for (const group of this.#groups.values()) {
+          applied.set(group, group.state.appliedIndex);
+          writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
+        }
+        return writes;
+      });
+      for (const [group, index] of applied) group.compactTo(index);
+    } catch (error) {
+      this.#ports.onFatal(error);
+    } finally {
+      this.#isCheckpointing = false;
+    }
+  }
+}
+
+function stateKey(range: RangeId): ReturnType<typeof localKey> {
+  return localKey(range, STATE_BLOB);
+}
