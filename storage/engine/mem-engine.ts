@@ -4,7 +4,6 @@
  * the object, and nothing bounds its size.
  */
 import type {
-  BatchOptions,
   Engine,
   EngineCursor,
   EngineEntry,
@@ -39,7 +38,7 @@ export class MemEngine implements Engine {
     return attempt(() => keys.map((key) => this.getSync(key)));
   }
 
-  batch(writes: readonly EngineWrite[], _options: BatchOptions): Promise<void> {
+  batch(writes: readonly EngineWrite[]): Promise<void> {
     return attempt(() => {
       this.#mustBeOpen();
       for (const { key, value } of writes) {
@@ -66,10 +65,12 @@ export class MemEngine implements Engine {
       this.#mustBeOpen();
       const state = this.#map.state();
       let bytes = 0;
-      for (const at = positionOf(state, start); ; moveNext(state, at)) {
+      const at = positionOf(state, start);
+      for (;;) {
         const entry = entryAt(state, at);
         if (entry === undefined || entry[0] >= end) return bytes;
         bytes += entry[0].length + entry[1].length;
+        moveNext(state, at);
       }
     });
   }
@@ -130,5 +131,7 @@ class MemCursor implements EngineCursor {
 
 /** Runs now; what it throws becomes a rejection. */
 function attempt<T>(run: () => T): Promise<T> {
-  return new Promise((resolve) => resolve(run()));
+  return new Promise((resolve) => {
+    resolve(run());
+  });
 }

@@ -51,12 +51,15 @@ export async function writeTable(
 ): Promise<void> {
   const heads = new HeadReader(engine, options.isEngineEmpty);
   const cursor = table.cursorFrom(KEY_MIN);
-  while (cursor.entry !== undefined) {
+  for (;;) {
     const group: MemEntry[] = [];
-    while (cursor.entry !== undefined && group.length < GROUP_KEYS) {
-      group.push(cursor.entry);
+    while (group.length < GROUP_KEYS) {
+      const { entry } = cursor;
+      if (entry === undefined) break;
+      group.push(entry);
       cursor.move();
     }
+    if (group.length === 0) break;
     const found = await heads.read(group);
     for (const entry of group) {
       await writeKey(entry, found.get(entry.key), out);

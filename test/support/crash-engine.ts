@@ -31,7 +31,7 @@ export class CrashEngine implements Engine {
 
   async open(): Promise<void> {
     await this.#live.open();
-    for (const { writes } of this.#log) await this.#live.batch(writes, { sync: true });
+    for (const { writes } of this.#log) await this.#live.batch(writes);
   }
 
   close(): Promise<void> {
@@ -70,7 +70,7 @@ export class CrashEngine implements Engine {
       this.#isDead = true;
       throw new EngineError('engine_io', 'the power went');
     }
-    await this.#live.batch(writes, options);
+    await this.#live.batch(writes);
     logged.isSynced = options.sync;
   }
 

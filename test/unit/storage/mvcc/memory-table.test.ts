@@ -16,7 +16,10 @@ function id(ts: number): { ts: Timestamp; txnId: ReturnType<typeof makeTxnId> } 
 
 function keysOf(cursor: TableCursor): string[] {
   const keys: string[] = [];
-  for (; cursor.entry !== undefined; cursor.move()) keys.push(cursor.entry.key);
+  while (cursor.entry !== undefined) {
+    keys.push(cursor.entry.key);
+    cursor.move();
+  }
   return keys;
 }
 
