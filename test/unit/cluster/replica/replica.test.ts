@@ -1,0 +1,258 @@
+/** The leader's side of a range: reads, locks, votes and decisions, one replica at a time. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { PrepareRequest, RangeReply } from '../../../../cluster/range/requests.ts';
+import type { LockId, TxnId } from '../../../../src/base/ids.ts';
+import { makeTxnId, nodeId } from '../../../../src/base/ids.ts';
+import type { Key } from '../../../../src/base/span.ts';
+import { KEY_MAX, KEY_MIN, key, pointSpan } from '../../../../src/base/span.ts';
+import type { Timestamp } from '../../../../src/base/timestamp.ts';
+import { TS_ZERO } from '../../../../src/base/timestamp.ts';
+import { tablePrefix } from '../../../../src/kv/keyspace.ts';
+import { ReplicaBench } from '../../../support/replica-bench.ts';
+
+const a = key('\x10\x01\x05a');
+const b = key('\x10\x01\x05b');
+const value = (text: string): Uint8Array => Buffer.from(text);
+let bench: ReplicaBench;
+let counter = 0;
+
+beforeEach(async () => {
+  bench = await ReplicaBench.open();
+  await bench.lead();
+});
+
+function newTxn(): TxnId {
+  return makeTxnId(bench.hlc.read(), nodeId(1), ++counter);
+}
+
+function prepare(over: Partial<PrepareRequest>): Promise<RangeReply> {
+  return bench.ask({
+    kind: 'prepare',
+    txnId: newTxn(),
+    lockId: 'lock' as LockId,
+    onePhase: true,
+    readTs: bench.hlc.read(),
+    reads: [],
+    fences: [],
+    writes: [],
+    fenceWrites: [],
+    lockedKeys: [],
+    grant: undefined,
+    stagedParts: 0,
+    anchor: a,
+    participants: undefined,
+    span: { start: KEY_MIN, end: KEY_MAX },
+    isFirstSend: true,
+    ...over,
+  });
+}
+
+async function write(k: Key, text: string | null): Promise<RangeReply> {
+  const reply = prepare({ writes: [{ key: k, value: text === null ? null : value(text) }] });
+  await bench.settle();
+  await bench.commit();
+  return reply;
+}
+
+function read(k: Key, ts: Timestamp = TS_ZERO): Promise<RangeReply> {
+  return bench.ask({ kind: 'get', keys: [k], ts, fences: [] });
+}
+
+async function settled(reply: Promise<RangeReply>): Promise<RangeReply | undefined> {
+  let found: RangeReply | undefined;
+  void reply.then((value) => (found = value));
+  await bench.settle();
+  return found;
+}
+
+describe('replica', () => {
+  it('commits in one phase and reads it back', async () => {
+    expect(await write(a, 'one')).toMatchObject({ kind: 'committed' });
+    expect(await read(a)).toEqual({ kind: 'values', values: [value('one')] });
+    expect(await read(b)).toEqual({ kind: 'values', values: [undefined] });
+  });
+
+  it('TXN-3: a latest read waits for a write in flight', async () => {
+    void prepare({ writes: [{ key: a, value: value('x') }] });
+    await bench.settle();
+    const reading = read(a);
+    expect(await settled(reading)).toBeUndefined();
+    expect(await settled(read(b))).toMatchObject({ kind: 'values' });
+    await bench.commit();
+    expect(await reading).toEqual({ kind: 'values', values: [value('x')] });
+  });
+
+  it('TXN-3: a latest read needs the lease, a snapshot read does not', async () => {
+    await write(a, 'one');
+    bench.hasLease = false;
+    expect(await read(a)).toMatchObject({ kind: 'unavailable' });
+    const snapshot = read(a, bench.hlc.read());
+    await bench.commit();
+    expect(await snapshot).toEqual({ kind: 'values', values: [value('one')] });
+  });
+
+  it('RANGE-1: a snapshot above the ceiling waits until the ceiling is replicated', async () => {
+    const reading = read(a, bench.hlc.read());
+    expect(await settled(reading)).toBeUndefined();
+    await bench.commit();
+    expect(await settled(reading)).toMatchObject({ kind: 'values' });
+    expect(await settled(read(a, bench.hlc.read()))).toMatchObject({ kind: 'values' });
+  });
+
+  it('TXN-4: a write after a snapshot read lies above it', async () => {
+    const readTs = (bench.hlc.read() + 1000) as Timestamp;
+    const reading = read(a, readTs);
+    await bench.commit();
+    await reading;
+    const reply = await write(a, 'later');
+    expect(reply.kind === 'committed' && reply.ts > readTs).toBe(true);
+    expect(await read(a, readTs)).toEqual({ kind: 'values', values: [undefined] });
+  });
+
+  it('TXN-5: a write over keys read as latest gathers first, and later latest reads wait', async () => {
+    await read(a);
+    const writing = prepare({ writes: [{ key: a, value: value('x') }] });
+    const reading = read(a);
+    expect(bench.log).toHaveLength(0);
+    await bench.settle();
+    expect(bench.log).toHaveLength(1);
+    expect(await settled(reading)).toBeUndefined();
+    await bench.commit();
+    expect(await writing).toMatchObject({ kind: 'committed' });
+    expect(await reading).toEqual({ kind: 'values', values: [value('x')] });
+  });
+
+  it('TXN-7: refuses what was overwritten since it was read, phantoms included', async () => {
+    const readTs = bench.hlc.read();
+    await write(a, 'new');
+    const span = { start: tablePrefix(5), end: KEY_MAX };
+    for (const reads of [[pointSpan(a)], [span]]) {
+      const reply = await prepare({ readTs, reads, writes: [{ key: b, value: value('x') }] });
+      expect(reply).toMatchObject({ kind: 'refused', reason: 'conflict' });
+    }
+    expect(bench.log).toHaveLength(0);
+  });
+
+  it('TXN-7: a prepared read blocks writers until the decision', async () => {
+    const txnId = newTxn();
+    const preparing = prepare({
+      txnId,
+      onePhase: false,
+      reads: [pointSpan(a)],
+      writes: [{ key: b, value: value('b') }],
+    });
+    await bench.commit();
+    expect(await preparing).toMatchObject({ kind: 'prepared' });
+    const writing = prepare({ writes: [{ key: a, value: value('a') }] });
+    expect(await settled(writing)).toBeUndefined();
+    const readTs = bench.hlc.read();
+    const span = { start: KEY_MIN, end: KEY_MAX };
+    const deciding = bench.ask({ kind: 'resolve', txnId, anchor: a, span, commitTs: readTs });
+    await bench.commit();
+    expect(await deciding).toMatchObject({ kind: 'committed', ts: readTs });
+    await bench.commit();
+    expect(await writing).toMatchObject({ kind: 'committed' });
+    expect(await read(b)).toEqual({ kind: 'values', values: [value('b')] });
+  });
+
+  it('TXN-10: a vote without a record makes an abort durable, and a late prepare meets it', async () => {
+    const txnId = newTxn();
+    const span = { start: KEY_MIN, end: KEY_MAX };
+    const voting = bench.ask({ kind: 'vote', txnId, anchor: a, span });
+    await bench.commit();
+    expect(await voting).toMatchObject({ kind: 'vote', vote: 'aborted' });
+    const late = await prepare({ txnId, writes: [{ key: a, value: value('x') }] });
+    expect(late).toEqual({ kind: 'aborted' });
+    expect(await read(a)).toEqual({ kind: 'values', values: [undefined] });
+  });
+
+  it('TXN-11: a repeated commit is answered with its outcome, also after a change of leader', async () => {
+    const txnId = newTxn();
+    const request = { txnId, writes: [{ key: a, value: value('x') }] };
+    const first = prepare(request);
+    await bench.settle();
+    await bench.commit();
+    const answer = await first;
+    expect(await prepare(request)).toEqual(answer);
+    await bench.lead();
+    expect(await prepare(request)).toEqual(answer);
+  });
+
+  it('what was in flight when leadership ended is lost sight of', async () => {
+    const writing = prepare({ writes: [{ key: a, value: value('x') }] });
+    await bench.settle();
+    bench.replica.onFollower();
+    expect(await writing).toEqual({ kind: 'lost' });
+    expect(await read(a)).toMatchObject({ kind: 'notLeader' });
+  });
+
+  it('TXN-6: locks queue, and the next holder reads what the one before has committed', async () => {
+    const lock = (lockId: string, readTs: Timestamp): Promise<RangeReply> =>
+      bench.ask({
+        kind: 'lock',
+        lockId: lockId as LockId,
+        keys: [a],
+        strength: 'update',
+        wait: 'block',
+        timeoutMs: 0,
+        readTs,
+        revalidate: [],
+        fences: [],
+        fenceLocks: [],
+      });
+    const readTs = bench.hlc.read();
+    const first = await lock('one', readTs);
+    expect(first).toMatchObject({ kind: 'locked', newestTs: 0 });
+    const second = lock('two', readTs);
+    expect(await settled(second)).toBeUndefined();
+    void prepare({
+      lockId: 'one' as LockId,
+      grant: first.kind === 'locked' ? first.grant : undefined,
+      reads: [pointSpan(a)],
+      writes: [{ key: a, value: value('x') }],
+    });
+    await bench.settle();
+    await bench.commit();
+    await bench.commit();
+    const got = await second;
+    expect(got).toMatchObject({ kind: 'locked', isRevalidated: true });
+    expect(got.kind === 'locked' && got.rows[0]?.value).toEqual(value('x'));
+    expect(got.kind === 'locked' && got.newestTs > readTs && got.hlc >= got.newestTs).toBe(true);
+  });
+
+  it('TXN-6: a grant does not outlive its office', async () => {
+    const grant = { rangeId: 1, generation: 0, term: 1 };
+    await bench.lead();
+    const reply = await prepare({ grant, writes: [{ key: a, value: value('x') }] });
+    expect(reply).toMatchObject({ kind: 'refused', reason: 'lockLost' });
+  });
+
+  it('RANGE-2: a split keeps records on both sides and moves the fence', async () => {
+    const table = tablePrefix(5);
+    void prepare({ fenceWrites: [{ tableId: 5, version: 3 }], writes: [] });
+    await bench.settle();
+    await bench.commit();
+    const splitting = bench.ask({ kind: 'split', at: b, rightId: 9 });
+    const during = read(a);
+    expect(await settled(during)).toBeUndefined();
+    await bench.commit();
+    expect(await splitting).toEqual({ kind: 'done' });
+    expect(await during).toMatchObject({ kind: 'moved' });
+    expect(bench.replica.state.descriptor).toMatchObject({ end: b, generation: 1 });
+    expect(bench.mvcc.newest(b)?.value).toEqual(bench.mvcc.newest(table)?.value);
+    expect(await prepare({ writes: [{ key: b, value: value('x') }] })).toMatchObject({
+      kind: 'refused',
+      reason: 'moved',
+    });
+  });
+
+  it('answers a request planned with another schema with the fence found', async () => {
+    void prepare({ fenceWrites: [{ tableId: 5, version: 3 }] });
+    await bench.settle();
+    await bench.commit();
+    const ask = (version: number): Promise<RangeReply> =>
+      bench.ask({ kind: 'get', keys: [a], ts: TS_ZERO, fences: [{ tableId: 5, version }] });
+    expect(await ask(3)).toMatchObject({ kind: 'values' });
+    expect(await ask(2)).toEqual({ kind: 'schemaMismatch', tableId: 5, foundVersion: 3 });
+  });
+});
