@@ -107,6 +107,7 @@ class ScanBatch {
       this.isReverse ? table.cursorBelow(this.#position) : table.cursorFrom(this.#position),
     );
     let next = 0;
+    let last: Key | undefined;
     while (isEngineDone || next < heads.length) {
       const head = heads[next];
       const headKey = head === undefined ? undefined : keyOfHead(head[0]);
@@ -122,12 +123,13 @@ class ScanBatch {
       } else {
         this.#add(key, best, undefined);
       }
-      this.#position = this.isReverse ? key : keyAfter(key);
+      last = key;
       if (this.#isFull) {
         this.isEnded = true;
-        return;
+        break;
       }
     }
+    if (last !== undefined) this.#position = this.isReverse ? last : keyAfter(last);
   }
 
   async resolvePending(engine: Engine): Promise<void> {

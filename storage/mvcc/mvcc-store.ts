@@ -71,8 +71,8 @@ import { WriterLock } from './writer-lock.ts';
 
 export const MVCC_DEFAULTS: MvccOptions = {
   tableBytesMax: 48 << 20,
-  batchBytesMax: 256 << 10,
-  batchWritesMax: 500,
+  batchBytesMax: 512 << 10,
+  batchWritesMax: 1_000,
 };
 
 /** Writes of `applyBulk` in one turn. */
