@@ -60,6 +60,10 @@ export class FenceCache {
     return undefined;
   }
 
+  clear(): void {
+    this.#newest.clear();
+  }
+
   onApplied(command: Command): void {
     if (this.#newest.size === 0) return;
     if (command.kind === 'split') this.#newest.clear();

@@ -14,7 +14,6 @@ import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { RangeId, TxnId } from '../../src/base/ids.ts';
 import { nodeId, rangeId, txnIdTime } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { spansOverlap } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, addMs, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
@@ -131,9 +130,25 @@ export class RangeState {
     return right;
   }
 
-  /** Does this range stand for a part of the participant? */
-  holds(span: Span): boolean {
-    return spansOverlap(this.descriptor, span);
+  /** A snapshot has been installed: this state becomes that one. */
+  replaceBy(other: RangeState): void {
+    this.descriptor = other.descriptor;
+    this.appliedIndex = other.appliedIndex;
+    this.appliedTerm = other.appliedTerm;
+    this.ceiling = other.ceiling;
+    this.maxTs = other.maxTs;
+    this.horizon = other.horizon;
+    this.threshold = other.threshold;
+    this.stagedBytes = other.stagedBytes;
+    this.dropped = [];
+    for (const [mine, theirs] of [
+      [this.prepared, other.prepared],
+      [this.outcomes, other.outcomes],
+      [this.staged, other.staged],
+    ] as const) {
+      mine.clear();
+      for (const [txnId, value] of theirs) (mine as Map<TxnId, unknown>).set(txnId, value);
+    }
   }
 
   encode(): Buffer {

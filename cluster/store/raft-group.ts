@@ -1,0 +1,297 @@
+/**
+ * One range of one node: its Raft node, its replica, and the order between them. Feeds Raft with messages and ticks,
+ * takes its Ready apart, applies what is committed one entry after the other (an entry may take several turns: a
+ * large commit, a split), and has a snapshot sent where the log no longer reaches a peer.
+ *
+ * Entries wait in the group until they are applied; Raft is told only then. While a snapshot is being installed
+ * nothing is stepped or applied; afterwards the Raft node is made anew behind it.
+ */
+import { assert } from '../../src/base/assert.ts';
+import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { NodeId, RangeId } from '../../src/base/ids.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_ZERO } from '../../src/base/timestamp.ts';
+import type { Env } from '../../src/env/env.ts';
+import type { LogAppend, LogEntry, RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
+import { decodeMessage, encodeMessage } from '../raft/codec.ts';
+import type { Entry, Message } from '../raft/messages.ts';
+import { configurationOf } from '../raft/quorum.ts';
+import type { RaftOptions } from '../raft/raft-node.ts';
+import { RaftNode } from '../raft/raft-node.ts';
+import type { HardState, Ready } from '../raft/ready.ts';
+import { commandTimestamp, decodeCommand, encodeCommand } from '../replica/command.ts';
+import type { RangeState } from '../replica/range-state.ts';
+import type { RaftHandle, ReplicaHost } from '../replica/replica.ts';
+import { Replica } from '../replica/replica.ts';
+
+export interface GroupPorts {
+  readonly env: Env;
+  readonly self: NodeId;
+  readonly log: RaftLogStore;
+  readonly sendRaft: (to: NodeId, range: RangeId, bytes: Uint8Array) => void;
+  /** Sends the range's data to a peer; the index that is installed there, or undefined. */
+  readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<number | undefined>;
+  readonly onFatal: (error: unknown) => void;
+  readonly schedule: (group: RaftGroup) => void;
+  readonly onSplit: (right: RangeState) => void;
+}
+
+/** What was recovered of a range's log. */
+export interface GroupLog {
+  readonly hardState: HardState;
+  readonly entries: readonly LogEntry[];
+}
+
+export interface Persisting {
+  readonly log: LogAppend;
+  readonly ready: Ready;
+  /** The highest timestamp among its entries. */
+  readonly newestTs: Timestamp;
+}
+
+/** Committed entries that wait to be applied, in bytes, beyond which Raft is not asked for more. */
+const APPLY_QUEUE_MAX = 10_000;
+
+export class RaftGroup {
+  readonly state: RangeState;
+  readonly replica: Replica;
+  readonly #ports: GroupPorts;
+  readonly #options: RaftOptions;
+  readonly #host: ReplicaHost;
+  #raft: RaftNode;
+  #wasLeader = false;
+  #leaderTerm = 0;
+  /** Appends handed to the log and not yet durable. */
+  #persistingCount = 0;
+  readonly #toApply: Entry[] = [];
+  #isApplying = false;
+  #isInstalling = false;
+
+  constructor(
+    ports: GroupPorts,
+    host: ReplicaHost,
+    start: { readonly state: RangeState; readonly log: GroupLog | undefined },
+    options: RaftOptions,
+  ) {
+    this.#ports = ports;
+    this.#host = host;
+    this.#options = options;
+    this.state = start.state;
+    this.replica = new Replica(host, start.state, this.#handle());
+    this.#raft = this.#makeRaft(start.log);
+  }
+
+  get rangeId(): RangeId {
+    return this.state.rangeId;
+  }
+
+  get raft(): RaftNode {
+    return this.#raft;
+  }
+
+  get isApplyIdle(): boolean {
+    return !this.#isApplying && this.#toApply.length === 0;
+  }
+
+  /* ---------- inputs ---------- */
+
+  step(from: NodeId, bytes: Uint8Array): void {
+    if (this.#isInstalling) return;
+    let message: Message;
+    try {
+      message = decodeMessage(bytes);
+    } catch (error) {
+      this.#ports.env.log.warn({ from, error: String(error) }, 'raft: bad message');
+      return;
+    }
+    if (message.from !== from || message.to !== this.#ports.self) return;
+    this.#setNow();
+    this.#raft.step(message);
+  }
+
+  tick(): void {
+    if (this.#isInstalling) return;
+    this.#setNow();
+    this.#raft.tick();
+  }
+
+  reportUnreachable(peer: NodeId): void {
+    this.#raft.reportUnreachable(peer);
+  }
+
+  hasWork(): boolean {
+    return !this.#isInstalling && this.#raft.hasReady();
+  }
+
+  /* ---------- Ready ---------- */
+
+  /** Takes the next Ready: sends what may leave now, and returns what has to be made durable first. */
+  takeReady(): Persisting | undefined {
+    if (this.#isInstalling || !this.#raft.hasReady()) return undefined;
+    if (this.#toApply.length > APPLY_QUEUE_MAX) return undefined;
+    this.#setNow();
+    const ready = this.#raft.ready();
+    this.#followRole();
+    this.#send(ready.messages);
+    for (const peer of ready.snapshotsFor) this.#startSnapshot(peer);
+    this.#toApply.push(...ready.committed);
+    const { entries, hardState, truncateFrom, afterPersist } = ready;
+    const hasWrites = entries.length > 0 || hardState !== undefined || truncateFrom !== undefined;
+    if (!hasWrites && this.#persistingCount === 0) {
+      this.#send(afterPersist);
+      return undefined;
+    }
+    if (!hasWrites && afterPersist.length === 0) return undefined;
+    let newestTs = TS_ZERO;
+    for (const entry of entries) {
+      const ts = commandTimestamp(entry.data);
+      if (ts > newestTs) newestTs = ts;
+    }
+    this.#persistingCount++;
+    const log: LogAppend = { rangeId: this.rangeId, truncateFrom, entries, hardState };
+    return { log, ready, newestTs };
+  }
+
+  /** What `takeReady` returned is durable, and everything before it. */
+  onPersisted({ ready }: Persisting): void {
+    this.#persistingCount--;
+    if (this.#isInstalling) return;
+    this.#setNow();
+    const last = ready.entries.at(-1);
+    if (last !== undefined) this.#raft.persisted(last);
+    this.#send(ready.afterPersist);
+  }
+
+  /** Applies what is committed, as far as it can be done now. */
+  applyCommitted(): void {
+    while (!this.#isApplying && !this.#isInstalling) {
+      const entry = this.#toApply.shift();
+      if (entry === undefined) return;
+      this.#applyOne(entry);
+    }
+  }
+
+  #applyOne(entry: Entry): void {
+    const result = this.replica.apply(entry, () => decodeCommand(entry.data));
+    if (!isPromise(result)) {
+      this.#onApplied(entry, result.right);
+      return;
+    }
+    this.#isApplying = true;
+    result.then(
+      ({ right }) => {
+        this.#isApplying = false;
+        this.#onApplied(entry, right);
+        this.#ports.schedule(this);
+        this.applyCommitted();
+      },
+      (error: unknown) => this.#ports.onFatal(error),
+    );
+  }
+
+  #onApplied(entry: Entry, right: RangeState | undefined): void {
+    this.#raft.applied(entry.index);
+    if (right !== undefined) this.#ports.onSplit(right);
+  }
+
+  /** A checkpoint holds everything up to `index`: the log may go, but for peers that are close behind. */
+  compactTo(index: number): void {
+    if (this.#isInstalling) return;
+    this.#raft.compact(Math.min(index, this.#raft.lowestMatch()));
+    this.#ports.log.compact(this.rangeId, index + 1);
+  }
+
+  /* ---------- roles ---------- */
+
+  #followRole(): void {
+    const { isLeader, term } = this.#raft;
+    if (isLeader && (!this.#wasLeader || this.#leaderTerm !== term)) {
+      this.#wasLeader = true;
+      this.#leaderTerm = term;
+      this.#ports.env.log.info({ range: this.rangeId, term }, 'raft: became leader');
+      this.replica.onLeader(term);
+    } else if (!isLeader && this.#wasLeader) {
+      this.#wasLeader = false;
+      this.#ports.env.log.info({ range: this.rangeId, term }, 'raft: leads no more');
+      this.replica.onFollower();
+    }
+  }
+
+  /** What the replica sees of Raft. */
+  #handle(): RaftHandle {
+    return {
+      isLeader: () => this.#raft.isLeader,
+      term: () => this.#raft.term,
+      leader: () => this.#raft.leader,
+      propose: (data) => this.#raft.propose(data),
+      leaseQuorumSentAt: () => {
+        this.#setNow();
+        return this.#raft.leaseQuorumSentAt();
+      },
+      hasSentTimeoutNow: () => this.#raft.hasSentTimeoutNow,
+      transferLeader: (to) => this.#raft.transferLeader(to),
+      stepDown: () => {
+        this.#raft.stepDown();
+        this.#ports.schedule(this);
+      },
+    };
+  }
+
+  /* ---------- snapshots ---------- */
+
+  #startSnapshot(peer: NodeId): void {
+    void this.#ports.sendSnapshot(this, peer).then((index) => {
+      this.#raft.reportSnapshot(peer, index);
+      this.#ports.schedule(this);
+    });
+  }
+
+  /** The receiver's side begins to replace everything: nothing is stepped or applied until it ends. */
+  beginInstall(): void {
+    assert(!this.#isApplying, 'installing while an entry is applied');
+    this.#isInstalling = true;
+    this.#toApply.length = 0;
+    this.#wasLeader = false;
+    this.replica.onFollower();
+  }
+
+  /** The state has been replaced (see `RangeState.replaceBy`): Raft goes on behind it, with its term and vote. */
+  endInstall(): void {
+    const { hardState } = this.#raft;
+    this.#raft = this.#makeRaft({ hardState, entries: [] });
+    this.#isInstalling = false;
+    this.replica.fences.clear();
+    this.#ports.schedule(this);
+  }
+
+  /* ---------- helpers ---------- */
+
+  #makeRaft(log: GroupLog | undefined): RaftNode {
+    const { state } = this;
+    const boundary = state.appliedIndex;
+    const entries = (log?.entries ?? []).filter((entry) => entry.index > boundary);
+    for (const entry of entries) this.#host.hlc.forward(commandTimestamp(entry.data));
+    return new RaftNode(
+      {
+        self: this.#ports.self,
+        configuration: configurationOf(state.descriptor.replicas),
+        hardState: log?.hardState ?? { term: state.appliedTerm, vote: 0 },
+        applied: { index: boundary, term: state.appliedTerm },
+        entries,
+        noopData: () => encodeCommand({ kind: 'noop', ts: this.replica.floor() }),
+        random: this.#ports.env.random,
+      },
+      this.#options,
+    );
+  }
+
+  #setNow(): void {
+    this.#raft.setNow(this.#ports.env.clock.monotonicMs());
+  }
+
+  #send(messages: readonly Message[]): void {
+    for (const message of messages) {
+      this.#ports.sendRaft(message.to, this.rangeId, encodeMessage(message));
+    }
+  }
+}

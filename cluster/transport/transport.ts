@@ -1,0 +1,358 @@
+/**
+ * Messages between nodes over the `Network` port: Raft messages, casts, and calls with an answer. All that is sent to a
+ * peer in one turn of the event loop leaves as one frame, which carries the sender's HLC and wall reading (CLOCK-4).
+ *
+ *   frame    HLC, wall, then messages
+ *   message  kind, fields, body; bodies of calls and casts are msgpack, Raft's are its own
+ *
+ * A call ends with its answer, its time-out, the caller's abort (which is told to the other side), or the loss of the
+ * connection. `maybeDelivered` says whether the other side may have handled it. What cannot be decoded ends the frame,
+ * and is logged; nothing else is touched. Calls to oneself do not pass through here.
+ */
+import { Packr } from 'msgpackr';
+import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
+import { QuorateError } from '../../src/base/errors.ts';
+import type { NodeId, RangeId } from '../../src/base/ids.ts';
+import { rangeId } from '../../src/base/ids.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import type { Env, Network, Timer } from '../../src/env/env.ts';
+
+export type TransportErrorCode = 'peer_down' | 'timeout' | 'remote' | 'aborted' | 'overloaded';
+
+export class TransportError extends QuorateError<TransportErrorCode> {
+  override readonly name = 'TransportError';
+  /** The request may have been handled by the other side. */
+  readonly maybeDelivered: boolean;
+
+  constructor(code: TransportErrorCode, message: string, maybeDelivered: boolean) {
+    super(code, message, { ambiguous: maybeDelivered });
+    this.maybeDelivered = maybeDelivered;
+  }
+}
+
+export interface CallContext {
+  readonly from: NodeId;
+  /** Aborted when the caller gives up or its connection is lost. Made on first use. */
+  signal(): AbortSignal;
+}
+
+export type Handler = (body: unknown, context: CallContext) => MaybePromise<unknown>;
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Stamps {
+  /** What a frame carries: read when it is made. */
+  readHlc(): Timestamp;
+  /** Before a frame's messages are handled. */
+  onStamp(from: NodeId, hlc: Timestamp, wallMs: number): void;
+}
+
+const KIND_RAFT = 1;
+const KIND_CALL = 2;
+const KIND_ANSWER = 3;
+const KIND_FAILURE = 4;
+const KIND_CAST = 5;
+const KIND_CANCEL = 6;
+
+const OUTSTANDING_MAX = 100_000;
+/** A frame that has grown to this leaves before the turn has ended. */
+const FRAME_BYTES_HIGH = 1 << 20;
+
+interface Outstanding {
+  readonly to: NodeId;
+  readonly resolve: (body: unknown) => void;
+  readonly reject: (error: TransportError) => void;
+  timer: Timer | undefined;
+  signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+}
+
+export class Transport {
+  readonly #env: Env;
+  readonly #network: Network;
+  readonly #stamps: Stamps;
+  readonly #handlers = new Map<string, Handler>();
+  readonly #frames = new Map<NodeId, ByteWriter>();
+  readonly #pending = new Set<NodeId>();
+  readonly #outstanding = new Map<number, Outstanding>();
+  /** Calls being served: from, id → how to abort them. */
+  readonly #serving = new Map<string, AbortController | undefined>();
+  readonly #up = new Set<NodeId>();
+  readonly #packr = new Packr({ useRecords: false });
+  #lastId = 0;
+  #isScheduled = false;
+  #onRaft: ((from: NodeId, range: RangeId, bytes: Uint8Array) => void) | undefined;
+  readonly #peerWatchers: ((peer: NodeId, isUp: boolean) => void)[] = [];
+
+  constructor(env: Env, network: Network, stamps: Stamps) {
+    this.#env = env;
+    this.#network = network;
+    this.#stamps = stamps;
+  }
+
+  async start(): Promise<void> {
+    await this.#network.start({
+      onFrame: (from, frame) => this.#onFrame(from, frame),
+      onPeerUp: (peer) => this.#onPeer(peer, true),
+      onPeerDown: (peer) => this.#onPeer(peer, false),
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#network.stop();
+  }
+
+  isUp(peer: NodeId): boolean {
+    return this.#up.has(peer);
+  }
+
+  register(method: string, handler: Handler): void {
+    this.#handlers.set(method, handler);
+  }
+
+  onRaft(handler: (from: NodeId, range: RangeId, bytes: Uint8Array) => void): void {
+    this.#onRaft = handler;
+  }
+
+  onPeerChange(watcher: (peer: NodeId, isUp: boolean) => void): void {
+    this.#peerWatchers.push(watcher);
+  }
+
+  /* ---------- sending ---------- */
+
+  sendRaft(to: NodeId, range: RangeId, bytes: Uint8Array): void {
+    const frame = this.#frameFor(to);
+    frame.u8(KIND_RAFT);
+    frame.varint(range);
+    frame.bytes(bytes);
+    this.#afterWrite(to, frame);
+  }
+
+  cast(to: NodeId, method: string, body: unknown): void {
+    const frame = this.#frameFor(to);
+    frame.u8(KIND_CAST);
+    frame.key(method);
+    frame.bytes(this.#packr.pack(body));
+    this.#afterWrite(to, frame);
+  }
+
+  /** Rejects with `TransportError`. */
+  call(to: NodeId, method: string, body: unknown, options: CallOptions): Promise<unknown> {
+    if (!this.#up.has(to)) {
+      return Promise.reject(new TransportError('peer_down', `node ${to} is not connected`, false));
+    }
+    if (options.signal?.aborted === true) {
+      return Promise.reject(new TransportError('aborted', 'cancelled', false));
+    }
+    if (this.#outstanding.size >= OUTSTANDING_MAX) {
+      return Promise.reject(new TransportError('overloaded', 'too many calls are out', false));
+    }
+    const id = ++this.#lastId;
+    const frame = this.#frameFor(to);
+    frame.u8(KIND_CALL);
+    frame.varint(id);
+    frame.key(method);
+    frame.bytes(this.#packr.pack(body));
+    const answer = new Promise<unknown>((resolve, reject) => {
+      const call: Outstanding = {
+        ...{ to, resolve, reject },
+        ...{ timer: undefined, signal: options.signal, onAbort: undefined },
+      };
+      call.timer = this.#env.scheduler.after(options.timeoutMs, () =>
+        this.#giveUp(id, new TransportError('timeout', `node ${to} did not answer`, true)),
+      );
+      if (options.signal !== undefined) {
+        call.onAbort = () => this.#giveUp(id, new TransportError('aborted', 'cancelled', true));
+        options.signal.addEventListener('abort', call.onAbort);
+      }
+      this.#outstanding.set(id, call);
+    });
+    this.#afterWrite(to, frame);
+    return answer;
+  }
+
+  #giveUp(id: number, error: TransportError): void {
+    const call = this.#take(id);
+    if (call === undefined) return;
+    const frame = this.#frameFor(call.to);
+    frame.u8(KIND_CANCEL);
+    frame.varint(id);
+    this.#afterWrite(call.to, frame);
+    call.reject(error);
+  }
+
+  #take(id: number): Outstanding | undefined {
+    const call = this.#outstanding.get(id);
+    if (call === undefined) return undefined;
+    this.#outstanding.delete(id);
+    call.timer?.cancel();
+    if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
+    return call;
+  }
+
+  #frameFor(to: NodeId): ByteWriter {
+    let frame = this.#frames.get(to);
+    if (frame === undefined) {
+      frame = new ByteWriter(4096);
+      this.#frames.set(to, frame);
+    }
+    if (frame.length === 0) {
+      frame.f64(this.#stamps.readHlc());
+      frame.f64(this.#env.clock.wallMs());
+      this.#pending.add(to);
+    }
+    return frame;
+  }
+
+  #afterWrite(to: NodeId, frame: ByteWriter): void {
+    if (frame.length >= FRAME_BYTES_HIGH) {
+      this.#flush(to);
+      return;
+    }
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#env.scheduler.defer(() => {
+      this.#isScheduled = false;
+      for (const peer of [...this.#pending]) this.#flush(peer);
+    });
+  }
+
+  #flush(to: NodeId): void {
+    const frame = this.#frames.get(to);
+    this.#pending.delete(to);
+    if (frame === undefined || frame.length === 0) return;
+    this.#network.send(to, frame.copy());
+    if (frame.length > FRAME_BYTES_HIGH) this.#frames.delete(to);
+    else frame.reset();
+  }
+
+  /* ---------- receiving ---------- */
+
+  #onPeer(peer: NodeId, isUp: boolean): void {
+    if (isUp) this.#up.add(peer);
+    else {
+      this.#up.delete(peer);
+      for (const [id, call] of [...this.#outstanding]) {
+        if (call.to !== peer) continue;
+        this.#take(id)?.reject(new TransportError('peer_down', `lost node ${peer}`, true));
+      }
+      for (const [key, controller] of this.#serving) {
+        if (key.startsWith(`${peer}/`)) controller?.abort();
+      }
+    }
+    for (const watch of this.#peerWatchers) watch(peer, isUp);
+  }
+
+  #onFrame(from: NodeId, frame: Uint8Array): void {
+    try {
+      const reader = new ByteReader(frame);
+      const hlc = reader.f64() as Timestamp;
+      this.#stamps.onStamp(from, hlc, reader.f64());
+      while (reader.remaining > 0) this.#onMessage(from, reader);
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== 'ByteDecodeError') throw error;
+      this.#env.log.warn({ from, error: error.message }, 'transport: bad frame');
+    }
+  }
+
+  #onMessage(from: NodeId, reader: ByteReader): void {
+    const kind = reader.u8();
+    switch (kind) {
+      case KIND_RAFT: {
+        const range = rangeId(reader.varint());
+        this.#onRaft?.(from, range, reader.bytes());
+        return;
+      }
+      case KIND_CALL: {
+        const id = reader.varint();
+        const method = reader.key();
+        this.#serve(from, id, method, this.#packr.unpack(reader.bytes()));
+        return;
+      }
+      case KIND_ANSWER: {
+        const id = reader.varint();
+        const body: unknown = this.#packr.unpack(reader.bytes());
+        this.#take(id)?.resolve(body);
+        return;
+      }
+      case KIND_FAILURE: {
+        const id = reader.varint();
+        this.#take(id)?.reject(new TransportError('remote', reader.text(), true));
+        return;
+      }
+      case KIND_CAST: {
+        const method = reader.key();
+        const body: unknown = this.#packr.unpack(reader.bytes());
+        void this.#handlers.get(method)?.(body, { from, signal: neverAborted });
+        return;
+      }
+      case KIND_CANCEL:
+        this.#serving.get(`${from}/${reader.varint()}`)?.abort();
+    }
+  }
+
+  #serve(from: NodeId, id: number, method: string, body: unknown): void {
+    const handler = this.#handlers.get(method);
+    if (handler === undefined) {
+      this.#fail(from, id, `no method ${method}`);
+      return;
+    }
+    const key = `${from}/${id}`;
+    const context: CallContext = {
+      from,
+      signal: () => {
+        const controller = this.#serving.get(key) ?? new AbortController();
+        this.#serving.set(key, controller);
+        return controller.signal;
+      },
+    };
+    let answer: MaybePromise<unknown>;
+    try {
+      answer = handler(body, context);
+    } catch (error) {
+      this.#serving.delete(key);
+      this.#fail(from, id, String(error));
+      return;
+    }
+    if (!isPromise(answer)) {
+      this.#serving.delete(key);
+      this.#answer(from, id, answer);
+      return;
+    }
+    answer.then(
+      (value) => {
+        this.#serving.delete(key);
+        this.#answer(from, id, value);
+      },
+      (error: unknown) => {
+        this.#serving.delete(key);
+        this.#fail(from, id, String(error));
+      },
+    );
+  }
+
+  #answer(to: NodeId, id: number, body: unknown): void {
+    const frame = this.#frameFor(to);
+    frame.u8(KIND_ANSWER);
+    frame.varint(id);
+    frame.bytes(this.#packr.pack(body));
+    this.#afterWrite(to, frame);
+  }
+
+  #fail(to: NodeId, id: number, message: string): void {
+    this.#env.log.error({ to, message }, 'transport: a handler failed');
+    const frame = this.#frameFor(to);
+    frame.u8(KIND_FAILURE);
+    frame.varint(id);
+    frame.text(message);
+    this.#afterWrite(to, frame);
+  }
+}
+
+const NEVER = new AbortController().signal;
+const neverAborted = (): AbortSignal => NEVER;
