@@ -292,6 +292,8 @@ export interface BlockersReply {
 export interface DescribeReply {
   readonly kind: 'described';
   readonly descriptor: RangeDescriptor;
+  /** Ranges next to it that this node has: what a gateway needs after a split. */
+  readonly neighbours: readonly RangeDescriptor[];
   readonly leader: NodeId | undefined;
   readonly sizeBytes: number;
 }

@@ -88,6 +88,7 @@ export function describeRange(replica: Replica): MaybePromise<RangeReply> {
   return thenMaybe(replica.host.mvcc.sizeOf(descriptor), (sizeBytes): RangeReply => ({
     kind: 'described',
     descriptor,
+    neighbours: replica.host.neighbours(descriptor),
     leader: replica.raft.leader(),
     sizeBytes,
   }));

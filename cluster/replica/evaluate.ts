@@ -29,16 +29,22 @@ export function evaluate(
   if (!office.isServing || office.isSplitting) {
     return waitForOffice(replica, office, request, signal);
   }
-  const isOfAttempt =
-    request.kind === 'prepare' ||
-    request.kind === 'vote' ||
-    request.kind === 'resolve' ||
-    request.kind === 'forget';
-  if (!isOfAttempt && request.generation !== replica.state.descriptor.generation) {
+  if (!IS_ANY_GENERATION.has(request.kind) && request.generation !== replica.state.descriptor.generation) {
     return moved(replica);
   }
   return dispatch(replica, office, request, signal);
 }
+
+/** Requests about one attempt, or one session's locks: good for whatever the range has become. */
+const IS_ANY_GENERATION: ReadonlySet<RangeRequest['kind']> = new Set([
+  'prepare',
+  'vote',
+  'resolve',
+  'forget',
+  'release',
+  'blockers',
+  'describe',
+]);
 
 function dispatch(
   replica: Replica,

@@ -1,0 +1,242 @@
+/**
+ * Finds ranges and their leaders: a cache of descriptors in key order, corrected by the answers of those asked.
+ *
+ * - `moved` carries newer descriptors: of two that overlap, the higher generation wins.
+ * - `notLeader` may name the leader; without a name, or when a node cannot be reached, the next replica is asked.
+ *
+ * `send` re-sends until it has a real answer or the deadline has passed (`unavailable`); requests that must not be sent
+ * twice blindly (prepares) use `sendOnce`. Nothing here rests on a clock but the deadlines.
+ */
+import { assert, must } from '../../src/base/assert.ts';
+import type { LockId, NodeId } from '../../src/base/ids.ts';
+import { rangeId } from '../../src/base/ids.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import { KEY_MAX, KEY_MIN, spansOverlap } from '../../src/base/span.ts';
+import type { Env } from '../../src/env/env.ts';
+import { KvError } from '../../src/kv/kv-errors.ts';
+import type { RangeDescriptor } from './range-descriptor.ts';
+import type { RangeReply, RangeRequest } from './requests.ts';
+import type { RangeSender } from './range-sender.ts';
+
+/** How long a statement looks for a leader before it fails with `unavailable`. */
+export const FIND_LEADER_MS = 4000;
+const RETRY_MS = 20;
+const RETRY_MAX_MS = 200;
+
+/** A request without its address. */
+export type Unrouted<R extends RangeRequest = RangeRequest> = R extends RangeRequest
+  ? Omit<R, 'rangeId' | 'generation'>
+  : never;
+
+export interface SendOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What became of one attempt at a range. */
+export type Attempted =
+  | { readonly kind: 'reply'; readonly reply: RangeReply }
+  /** It certainly was not handled. */
+  | { readonly kind: 'unsent' }
+  /** It may have been. */
+  | { readonly kind: 'unknown' };
+
+export class RangeRouter {
+  readonly #env: Env;
+  readonly #sender: RangeSender;
+  /** In key order, covering the whole key space without gaps. */
+  #descriptors: RangeDescriptor[];
+  readonly #leaders = new Map<number, NodeId>();
+
+  constructor(env: Env, sender: RangeSender, replicas: readonly NodeId[]) {
+    this.#env = env;
+    this.#sender = sender;
+    this.#descriptors = [
+      { rangeId: rangeId(1), generation: 0, start: KEY_MIN, end: KEY_MAX, replicas },
+    ];
+  }
+
+  /** The range that holds the key, as far as is known. */
+  find(key: Key): RangeDescriptor {
+    let low = 0;
+    let high = this.#descriptors.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (must(this.#descriptors[middle]).start <= key) low = middle;
+      else high = middle - 1;
+    }
+    return must(this.#descriptors[low]);
+  }
+
+  /** The range that holds the keys just below `end`. */
+  findBefore(end: Key): RangeDescriptor {
+    return must(this.#descriptors.findLast((descriptor) => descriptor.start < end));
+  }
+
+  byId(range: number): RangeDescriptor | undefined {
+    return this.#descriptors.find((descriptor) => descriptor.rangeId === range);
+  }
+
+  /** Ends a session's locks in a range; nobody waits for it. */
+  castRelease(range: number, lockId: LockId): void {
+    const leader = this.#leaders.get(range);
+    const descriptor = this.byId(range);
+    if (leader === undefined || descriptor === undefined) return;
+    const { generation } = descriptor;
+    this.#sender.cast(leader, { kind: 'release', rangeId: range, generation, lockId });
+  }
+
+  /** The ranges that overlap the span, in order. */
+  covering(span: Span): RangeDescriptor[] {
+    return this.#descriptors.filter((descriptor) => spansOverlap(descriptor, span));
+  }
+
+  /** Takes in newer descriptors; what is older, or cut off by them, is dropped. */
+  learn(news: readonly RangeDescriptor[]): void {
+    for (const descriptor of news) {
+      const overlapping = this.#descriptors.filter((known) => spansOverlap(known, descriptor));
+      const isNewer = overlapping.every((known) => known.generation < descriptor.generation);
+      if (isNewer && overlapping.length > 0) this.#replace(overlapping, descriptor);
+    }
+  }
+
+  #replace(old: readonly RangeDescriptor[], by: RangeDescriptor): void {
+    const kept = this.#descriptors.filter((known) => !old.includes(known));
+    // What stuck out on either side is not known any more: who is asked there will say.
+    for (const known of old) {
+      if (known.start < by.start) kept.push({ ...known, end: by.start });
+      if (known.end > by.end) kept.push({ ...known, start: by.end });
+    }
+    kept.push(by);
+    this.#descriptors = kept.sort((a, b) => (a.start < b.start ? -1 : 1));
+  }
+
+  noteLeader(range: number, leader: NodeId | undefined): void {
+    if (leader === undefined) this.#leaders.delete(range);
+    else this.#leaders.set(range, leader);
+  }
+
+  /** A node was lost: its leaderships are guessed no more. */
+  forgetLeader(node: NodeId): void {
+    for (const [range, leader] of this.#leaders) if (leader === node) this.#leaders.delete(range);
+  }
+
+  /**
+   * Sends until answered. `moved` is an answer here: the descriptors have been learnt, and the caller groups anew.
+   * Throws `unavailable`, `cancelled`.
+   */
+  send(
+    descriptor: RangeDescriptor,
+    request: Unrouted,
+    options: SendOptions,
+  ): MaybePromise<RangeReply> {
+    const first = this.#tryAt(this.#guess(descriptor, 0), descriptor, request, options);
+    if (!isPromise(first) && first.kind === 'reply' && isAnswer(first.reply)) {
+      this.#noteAnswer(first.reply);
+      return first.reply;
+    }
+    return this.#sendSlow(descriptor, request, options, first);
+  }
+
+  async #sendSlow(
+    descriptor: RangeDescriptor,
+    request: Unrouted,
+    options: SendOptions,
+    first: MaybePromise<Attempted>,
+  ): Promise<RangeReply> {
+    const deadline = this.#env.clock.monotonicMs() + FIND_LEADER_MS;
+    let attempted = await first;
+    for (let tries = 1; ; tries++) {
+      if (attempted.kind === 'reply' && isAnswer(attempted.reply)) {
+        this.#noteAnswer(attempted.reply);
+        return attempted.reply;
+      }
+      if (options.signal?.aborted === true) throw new KvError('cancelled', 'cancelled');
+      const isHinted = this.#noteFailure(descriptor, attempted);
+      if (this.#env.clock.monotonicMs() > deadline) throw this.#unavailable(descriptor, attempted);
+      if (!isHinted) {
+        await this.#env.scheduler.sleep(Math.min(RETRY_MAX_MS, RETRY_MS * tries));
+      }
+      attempted = await this.#tryAt(this.#guess(descriptor, tries), descriptor, request, options);
+    }
+  }
+
+  /** One attempt at the leader that is believed in. */
+  sendOnce(
+    descriptor: RangeDescriptor,
+    request: Unrouted,
+    options: SendOptions,
+    tries = 0,
+  ): MaybePromise<Attempted> {
+    return this.#tryAt(this.#guess(descriptor, tries), descriptor, request, options);
+  }
+
+  /** Learns from an attempt that brought no answer; true when the leader's name is now known. */
+  noteFailure(descriptor: RangeDescriptor, attempted: Attempted): boolean {
+    return this.#noteFailure(descriptor, attempted);
+  }
+
+  #noteFailure(descriptor: RangeDescriptor, attempted: Attempted): boolean {
+    if (attempted.kind === 'reply' && attempted.reply.kind === 'notLeader') {
+      const before = this.#leaders.get(descriptor.rangeId);
+      this.noteLeader(descriptor.rangeId, attempted.reply.leader);
+      return attempted.reply.leader !== undefined && attempted.reply.leader !== before;
+    }
+    if (attempted.kind !== 'reply') this.noteLeader(descriptor.rangeId, undefined);
+    return false;
+  }
+
+  #noteAnswer(reply: RangeReply): void {
+    if (reply.kind === 'moved') this.learn(reply.descriptors);
+  }
+
+  #unavailable(descriptor: RangeDescriptor, attempted: Attempted): KvError {
+    const why =
+      attempted.kind === 'reply' && attempted.reply.kind === 'unavailable'
+        ? attempted.reply.reason
+        : 'no leader can be reached';
+    return new KvError('unavailable', `range ${descriptor.rangeId} is unavailable: ${why}`);
+  }
+
+  /** Whom to ask: the leader if known, else the replicas in turn, this node first. */
+  #guess(descriptor: RangeDescriptor, tries: number): NodeId {
+    const leader = this.#leaders.get(descriptor.rangeId);
+    if (leader !== undefined) return leader;
+    const { replicas } = descriptor;
+    assert(replicas.length > 0, 'a range without replicas');
+    const own = Math.max(0, replicas.indexOf(this.#sender.self));
+    return must(replicas[(own + tries) % replicas.length]);
+  }
+
+  #tryAt(
+    node: NodeId,
+    descriptor: RangeDescriptor,
+    request: Unrouted,
+    options: SendOptions,
+  ): MaybePromise<Attempted> {
+    const routed = {
+      ...request,
+      rangeId: descriptor.rangeId,
+      generation: descriptor.generation,
+    } as RangeRequest;
+    const attempted = this.#sender.send(node, routed, options);
+    if (isPromise(attempted)) {
+      return attempted.then((value) => this.#noteSuccess(node, descriptor, value));
+    }
+    return this.#noteSuccess(node, descriptor, attempted);
+  }
+
+  #noteSuccess(node: NodeId, descriptor: RangeDescriptor, attempted: Attempted): Attempted {
+    if (attempted.kind === 'reply' && isAnswer(attempted.reply)) {
+      this.#leaders.set(descriptor.rangeId, node);
+    }
+    return attempted;
+  }
+}
+
+/** Not an answer: ask elsewhere or again. */
+function isAnswer(reply: RangeReply): boolean {
+  return reply.kind !== 'notLeader' && reply.kind !== 'unavailable' && reply.kind !== 'lost';
+}

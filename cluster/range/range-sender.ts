@@ -1,0 +1,50 @@
+/**
+ * One request to one node: in the process when it is this one, else over the transport. Says whether the request may
+ * have been handled, and never throws.
+ */
+import type { NodeId } from '../../src/base/ids.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { Transport } from '../transport/transport.ts';
+import { TransportError } from '../transport/transport.ts';
+import type { Attempted, SendOptions } from './range-router.ts';
+import type { RangeReply, RangeRequest } from './requests.ts';
+
+export interface LocalRanges {
+  handle(request: RangeRequest, signal: AbortSignal | undefined): MaybePromise<RangeReply>;
+}
+
+export class RangeSender {
+  readonly self: NodeId;
+  readonly #local: LocalRanges;
+  readonly #transport: Transport;
+
+  constructor(self: NodeId, local: LocalRanges, transport: Transport) {
+    this.self = self;
+    this.#local = local;
+    this.#transport = transport;
+  }
+
+  send(to: NodeId, request: RangeRequest, options: SendOptions): MaybePromise<Attempted> {
+    if (to !== this.self) return this.#sendRemote(to, request, options);
+    const reply = this.#local.handle(request, options.signal);
+    if (isPromise(reply)) return reply.then((value) => ({ kind: 'reply', reply: value }));
+    return { kind: 'reply', reply };
+  }
+
+  /** A request that nobody waits for. */
+  cast(to: NodeId, request: RangeRequest): void {
+    if (to === this.self) void this.#local.handle(request, undefined);
+    else this.#transport.cast(to, 'range', request);
+  }
+
+  async #sendRemote(to: NodeId, request: RangeRequest, options: SendOptions): Promise<Attempted> {
+    try {
+      const reply = (await this.#transport.call(to, 'range', request, options)) as RangeReply;
+      return { kind: 'reply', reply };
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      return { kind: error.maybeDelivered ? 'unknown' : 'unsent' };
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Deadlocks, found by following edges (Chandy, Misra and Haas, 1983): a session that has waited a moment asks the
+ * leader it waits at whom it waits for, and sends a probe to the gateways of those; a gateway whose session waits too
+ * passes the probe on along its own edges. A probe that comes back to where it has been has found a cycle, and the
+ * youngest session in it (lock ids order by time) is the victim: its gateway ends its wait with 40P01.
+ */
+import type { LockId, NodeId } from '../../src/base/ids.ts';
+import { nodeId } from '../../src/base/ids.ts';
+import type { Env } from '../../src/env/env.ts';
+import type { RangeDescriptor } from '../range/range-descriptor.ts';
+import type { RangeRouter } from '../range/range-router.ts';
+import type { Transport } from '../transport/transport.ts';
+
+const FIRST_PROBE_MS = 100;
+const PROBE_AGAIN_MS = 500;
+const PATH_MAX = 64;
+
+interface Waiting {
+  readonly descriptor: RangeDescriptor;
+  readonly abort: () => void;
+}
+
+interface Probe {
+  /** Sessions from the one that began to the one whose blockers are asked for now. */
+  readonly path: readonly string[];
+}
+
+interface Verdict {
+  readonly victim: string;
+}
+
+export class DeadlockDetector {
+  readonly #env: Env;
+  readonly #self: NodeId;
+  readonly #router: RangeRouter;
+  readonly #transport: Transport;
+  readonly #waiting = new Map<LockId, Waiting>();
+
+  constructor(ports: { env: Env; self: NodeId; router: RangeRouter; transport: Transport }) {
+    this.#env = ports.env;
+    this.#self = ports.self;
+    this.#router = ports.router;
+    this.#transport = ports.transport;
+    const { transport } = ports;
+    transport.register('deadlock.probe', (body) => this.#onProbe(body as Probe));
+    transport.register('deadlock.victim', (body) => this.#onVictim(body as Verdict));
+  }
+
+  /** A session waits for a lock from now on; `abort` ends its wait as a victim. Returns how to end the watch. */
+  watch(lockId: LockId, descriptor: RangeDescriptor, abort: () => void): () => void {
+    const waiting: Waiting = { descriptor, abort };
+    this.#waiting.set(lockId, waiting);
+    let timer = this.#env.scheduler.after(FIRST_PROBE_MS, () => probe());
+    const probe = (): void => {
+      if (this.#waiting.get(lockId) !== waiting) return;
+      this.#onProbe({ path: [lockId] });
+      timer = this.#env.scheduler.after(PROBE_AGAIN_MS, probe);
+    };
+    return () => {
+      timer.cancel();
+      if (this.#waiting.get(lockId) === waiting) this.#waiting.delete(lockId);
+    };
+  }
+
+  #onProbe(probe: Probe): void {
+    const last = probe.path.at(-1) as LockId | undefined;
+    const waiting = last === undefined ? undefined : this.#waiting.get(last);
+    if (last === undefined || waiting === undefined || probe.path.length > PATH_MAX) return;
+    void this.#follow(probe.path, last, waiting);
+  }
+
+  async #follow(path: readonly string[], last: LockId, waiting: Waiting): Promise<void> {
+    const request = { kind: 'blockers', lockId: last } as const;
+    const asked = await this.#router.sendOnce(waiting.descriptor, request, { timeoutMs: 2000 });
+    if (asked.kind !== 'reply' || asked.reply.kind !== 'blockers') return;
+    for (const blocker of asked.reply.blockers) {
+      const seen = path.indexOf(blocker);
+      if (seen >= 0) this.#condemn(path.slice(seen));
+      else this.#sendTo(blocker, 'deadlock.probe', { path: [...path, blocker] } satisfies Probe);
+    }
+  }
+
+  #condemn(cycle: readonly string[]): void {
+    const victim = cycle.reduce((youngest, each) => (each > youngest ? each : youngest));
+    this.#env.log.info({ length: cycle.length }, 'txn: deadlock');
+    this.#sendTo(victim, 'deadlock.victim', { victim } satisfies Verdict);
+  }
+
+  #onVictim(verdict: Verdict): void {
+    this.#waiting.get(verdict.victim as LockId)?.abort();
+  }
+
+  #sendTo(lockId: string, method: 'deadlock.probe' | 'deadlock.victim', body: object): void {
+    const gateway = gatewayOf(lockId);
+    if (gateway !== this.#self) this.#transport.cast(gateway, method, body);
+    else if (method === 'deadlock.probe') this.#onProbe(body as Probe);
+    else this.#onVictim(body as Verdict);
+  }
+}
+
+/** A lock id has the form of an attempt id: 7 bytes of time, 2 of the gateway's node, 4 of a counter. */
+function gatewayOf(lockId: string): NodeId {
+  return nodeId(lockId.charCodeAt(7) * 256 + lockId.charCodeAt(8));
+}

@@ -1,0 +1,508 @@
+/**
+ * One transaction at its gateway: the snapshot, the buffered writes, the read set, the locks. Implements `KvTxn`, the
+ * contract with SQL; the protocol's rules that live here are TXN-1 (the gather), TXN-2 (snapshot reads), TXN-6 (grants
+ * are kept to be named at COMMIT) and TXN-13 (the snapshot moves only over reads that still hold).
+ *
+ * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
+ * it has waited throws `cancelled`.
+ */
+import type { LockId } from '../../src/base/ids.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import { intersectSpans } from '../../src/base/span.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import type {
+  BeginOptions,
+  KvCursor,
+  KvMark,
+  KvTxn,
+  LockOptions,
+  LockedRow,
+  ScanOptions,
+  TableFence,
+} from '../../src/kv/kv-client.ts';
+import { KvError, SchemaMismatch } from '../../src/kv/kv-errors.ts';
+import { tableSpan } from '../../src/kv/keyspace.ts';
+import type { RangeDescriptor } from '../range/range-descriptor.ts';
+import type { LockGrant, LockRequest, LockedReply, RangeReply } from '../range/requests.ts';
+import type { Unrouted } from '../range/range-router.ts';
+import { commitTxn } from './commit.ts';
+import { ReadSet } from './read-set.ts';
+import { TxnCursor } from './txn-cursor.ts';
+import type { TxnServices } from './txn-services.ts';
+import { REQUEST_TIMEOUT_MS } from './txn-services.ts';
+import { WriteBuffer } from './write-buffer.ts';
+
+/** A lock request that waits without limit is asked anew after this long: its leader may be gone. */
+const LOCK_ROUND_MS = 30_000;
+const MOVES_MAX = 50;
+
+export class ClusterTxn implements KvTxn {
+  readonly lockId: LockId;
+  readonly #services: TxnServices;
+  readonly #options: BeginOptions;
+  readonly #writes = new WriteBuffer();
+  readonly #reads = new ReadSet();
+  readonly #lockedKeys = new Set<Key>();
+  readonly #grants = new Map<number, LockGrant>();
+  /** Schema versions this transaction has set, with the sequence number at which it did. */
+  #bumps: { tableId: number; version: number; seq: number }[] = [];
+  /** The read set at the last mark: what came after is the current statement's. */
+  #markedReads = 0;
+  #readTs: Timestamp | undefined;
+  #gathering: Promise<Timestamp> | undefined;
+  #isEnded = false;
+
+  constructor(services: TxnServices, options: BeginOptions) {
+    this.#services = services;
+    this.#options = options;
+    this.lockId = services.ids.next() as string as LockId;
+    this.#gathering = services.clock.gather().then((ts) => {
+      this.#readTs ??= ts;
+      this.#gathering = undefined;
+      return this.#readTs;
+    });
+  }
+
+  get hasWrites(): boolean {
+    return !this.#writes.isEmpty || this.#bumps.length > 0;
+  }
+
+  readTs(): MaybePromise<Timestamp> {
+    return this.#readTs ?? this.#gathering ?? this.#ended();
+  }
+
+  /* ---------- reads ---------- */
+
+  get(k: Key, table: TableFence | undefined): MaybePromise<Uint8Array | undefined> {
+    const own = this.#writes.isEmpty ? undefined : this.#writes.get(k);
+    if (own !== undefined) return own ?? undefined;
+    return thenMaybe(this.#fetch([k], table), (values) => values[0]);
+  }
+
+  getMany(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+  ): MaybePromise<(Uint8Array | undefined)[]> {
+    if (this.#writes.isEmpty) return this.#fetch(keys, table);
+    const own = keys.map((key) => this.#writes.get(key));
+    const missing = keys.filter((_, i) => own[i] === undefined);
+    if (missing.length === 0) return own.map((value) => value ?? undefined);
+    return thenMaybe(this.#fetch(missing, table), (values) => {
+      let next = 0;
+      return own.map((value) => (value === undefined ? values[next++] : (value ?? undefined)));
+    });
+  }
+
+  scan(span: Span, table: TableFence | undefined, options: ScanOptions = {}): KvCursor {
+    if (table !== undefined) this.#reads.addTable(table.tableId);
+    return new TxnCursor(
+      {
+        router: this.#services.router,
+        writes: this.#writes,
+        signal: this.#options.signal,
+        readTs: () => this.readTs(),
+        fences: () => this.#fencesOf(table),
+        onRead: (part) => this.#reads.addSpan(part),
+        check: (reply) => this.#check(reply),
+      },
+      span,
+      options,
+    );
+  }
+
+  #fetch(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+  ): MaybePromise<(Uint8Array | undefined)[]> {
+    if (table !== undefined) this.#reads.addTable(table.tableId);
+    for (const key of keys) this.#reads.addPoint(key);
+    const ts = this.readTs();
+    return thenMaybe(ts, (readTs) => this.#fetchAt(keys, readTs, table));
+  }
+
+  #fetchAt(
+    keys: readonly Key[],
+    ts: Timestamp,
+    table: TableFence | undefined,
+  ): MaybePromise<(Uint8Array | undefined)[]> {
+    const { router } = this.#services;
+    const first = keys[0];
+    if (first === undefined) return [];
+    const descriptor = router.find(first);
+    const isOneRange = keys.every((key) => descriptor.start <= key && key < descriptor.end);
+    if (!isOneRange) return this.#fetchSlow(keys, ts, table);
+    const request = { kind: 'get', keys, ts, fences: this.#fencesOf(table) } as const;
+    const reply = router.send(descriptor, request, this.#sendOptions());
+    return thenMaybe(reply, (answer) => {
+      this.#check(answer);
+      if (answer.kind === 'values') return [...answer.values];
+      return this.#fetchSlow(keys, ts, table);
+    });
+  }
+
+  /** Range by range, as often as they move. */
+  async #fetchSlow(
+    keys: readonly Key[],
+    ts: Timestamp,
+    table: TableFence | undefined,
+  ): Promise<(Uint8Array | undefined)[]> {
+    const found = new Map<Key, Uint8Array | undefined>();
+    let left = [...new Set(keys)];
+    for (let moves = 0; left.length > 0; ) {
+      const first = left[0];
+      if (first === undefined) break;
+      const descriptor = this.#services.router.find(first);
+      const here = left.filter((key) => descriptor.start <= key && key < descriptor.end);
+      const request = { kind: 'get', keys: here, ts, fences: this.#fencesOf(table) } as const;
+      const answer = await this.#services.router.send(descriptor, request, this.#sendOptions());
+      this.#check(answer);
+      if (answer.kind === 'values') {
+        here.forEach((key, i) => found.set(key, answer.values[i]));
+        left = left.filter((key) => !found.has(key));
+      } else if (++moves > MOVES_MAX) throw new KvError('unavailable', 'ranges keep moving');
+      else await this.#pause();
+    }
+    return keys.map((key) => found.get(key));
+  }
+
+  /* ---------- locks ---------- */
+
+  lock(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+    options: LockOptions,
+  ): MaybePromise<LockedRow[]> {
+    if (table !== undefined) this.#reads.addTable(table.tableId);
+    const ts = this.readTs();
+    if (!isPromise(ts) && keys.length > 0) {
+      const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
+      if (keys.every((key) => descriptor.start <= key && key < descriptor.end)) {
+        return this.#lockInRange(descriptor, keys, table, options);
+      }
+    }
+    return this.#lockSlow(keys, table, options);
+  }
+
+  async #lockSlow(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+    options: LockOptions,
+  ): Promise<LockedRow[]> {
+    await this.readTs();
+    const found = new Map<Key, LockedRow>();
+    let left = [...new Set(keys)];
+    while (left.length > 0) {
+      const first = left[0];
+      if (first === undefined) break;
+      const descriptor = this.#services.router.find(first);
+      const here = left.filter((key) => descriptor.start <= key && key < descriptor.end);
+      for (const row of await this.#lockInRange(descriptor, here, table, options)) {
+        found.set(row.key, row);
+      }
+      left = left.filter((key) => !found.has(key));
+    }
+    return keys.flatMap((key) => found.get(key) ?? []);
+  }
+
+  /** An empty answer asks to look for the range again. */
+  #lockInRange(
+    descriptor: RangeDescriptor,
+    keys: readonly Key[],
+    table: TableFence | undefined,
+    options: LockOptions,
+  ): MaybePromise<LockedRow[]> {
+    const reply = this.#sendLock(descriptor, keys, this.#fencesOf(table), [], options);
+    return thenMaybe(reply, (answer): MaybePromise<LockedRow[]> => {
+      if (answer === undefined) {
+        return this.#pause().then(() => this.#lockSlow(keys, table, options));
+      }
+      return thenMaybe(this.#onLocked(descriptor, answer), () =>
+        keys.map((key, i) => this.#lockedRow(key, answer.rows[i], options)),
+      );
+    });
+  }
+
+  #lockedRow(
+    key: Key,
+    row: LockedReply['rows'][number] | undefined,
+    options: LockOptions,
+  ): LockedRow {
+    const isGranted = row?.isGranted ?? false;
+    if (!isGranted) return { key, value: undefined, isGranted };
+    this.#reads.addPoint(key);
+    if (options.strength === 'update') this.#lockedKeys.add(key);
+    const own = this.#writes.isEmpty ? undefined : this.#writes.get(key);
+    return { key, value: own === undefined ? row?.value : (own ?? undefined), isGranted };
+  }
+
+  /** Undefined: the range has moved. */
+  #sendLock(
+    descriptor: RangeDescriptor,
+    keys: readonly Key[],
+    fences: readonly TableFence[],
+    fenceLocks: readonly number[],
+    options: LockOptions,
+  ): MaybePromise<LockedReply | undefined> {
+    const { router, deadlocks } = this.#services;
+    const request: Unrouted<LockRequest> = {
+      ...{ kind: 'lock', lockId: this.lockId, keys, fences, fenceLocks },
+      ...{ strength: options.strength, wait: options.wait, timeoutMs: options.timeoutMs },
+      readTs: this.#readTs ?? (0 as Timestamp),
+      revalidate: this.#reads.within(descriptor),
+    };
+    const victim = new AbortController();
+    const signal = AbortSignal.any([victim.signal, this.#options.signal]);
+    const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_ROUND_MS;
+    const sent = router.send(descriptor, request, { timeoutMs, signal });
+    if (!isPromise(sent)) return this.#lockAnswer(sent, false);
+    const unwatch = deadlocks.watch(this.lockId, descriptor, () => victim.abort());
+    return sent.then(
+      (reply) => {
+        unwatch();
+        return this.#lockAnswer(reply, victim.signal.aborted);
+      },
+      (error: unknown) => {
+        unwatch();
+        if (victim.signal.aborted) throw new KvError('deadlock', 'deadlock detected');
+        throw error;
+      },
+    );
+  }
+
+  #lockAnswer(reply: RangeReply, isVictim: boolean): LockedReply | undefined {
+    if (reply.kind === 'lockRefused') {
+      if (isVictim) throw new KvError('deadlock', 'deadlock detected');
+      if (this.#options.signal.aborted) throw new KvError('cancelled', 'cancelled');
+      if (reply.reason === 'timeout') {
+        throw new KvError('lock_timeout', 'canceling statement due to lock timeout');
+      }
+      if (reply.reason === 'tooMany') throw new KvError('too_large', 'too many row locks');
+      throw new KvError('lock_not_available', 'could not obtain lock on row');
+    }
+    this.#check(reply);
+    if (reply.kind === 'moved') return undefined;
+    if (reply.kind === 'locked') return reply;
+    throw new KvError('unavailable', 'the lock request was not answered');
+  }
+
+  /** Keeps the grant; moves the snapshot up to what was found, if what was read before allows it (TXN-13). */
+  #onLocked(descriptor: RangeDescriptor, reply: LockedReply): MaybePromise<void> {
+    this.#live();
+    const known = this.#grants.get(descriptor.rangeId);
+    if (known !== undefined && known.term !== reply.grant.term) {
+      throw new KvError('conflict', 'row locks were lost with the leader of their range');
+    }
+    this.#grants.set(descriptor.rangeId, reply.grant);
+    const from = this.#readTs ?? (0 as Timestamp);
+    if (reply.newestTs <= from) return undefined;
+    if (!reply.isRevalidated) throw this.#movedError();
+    const others = this.#reads.spans().some((span) => !within(span, descriptor));
+    if (!others) {
+      this.#readTs = reply.hlc;
+      return undefined;
+    }
+    return this.#revalidate(this.#reads.spans(), from, reply.hlc).then((isUnchanged) => {
+      if (!isUnchanged) throw this.#movedError();
+      this.#readTs = reply.hlc;
+    });
+  }
+
+  #movedError(): KvError {
+    if (this.#reads.count > this.#markedReads) {
+      return new KvError('snapshot_moved', 'what this statement has read was changed');
+    }
+    return new KvError('conflict', 'what this transaction has read was changed');
+  }
+
+  /** Is everything in the spans the same at `to` as at `from`? */
+  async #revalidate(spans: readonly Span[], from: Timestamp, to: Timestamp): Promise<boolean> {
+    const { router } = this.#services;
+    let left = [...spans];
+    for (let moves = 0; left.length > 0; ) {
+      const first = left[0];
+      if (first === undefined) break;
+      const descriptor = router.find(first.start);
+      const here = left.flatMap((span) => intersectSpans(span, descriptor) ?? []);
+      const request = { kind: 'revalidate', spans: here, fromTs: from, toTs: to } as const;
+      const reply = await router.send(descriptor, request, this.#sendOptions());
+      this.#check(reply);
+      if (reply.kind === 'revalidated') {
+        if (!reply.isUnchanged) return false;
+        left = left.flatMap((span) => outside(span, descriptor));
+      } else if (++moves > MOVES_MAX) throw new KvError('unavailable', 'ranges keep moving');
+      else await this.#pause();
+    }
+    return true;
+  }
+
+  /* ---------- writes ---------- */
+
+  put(k: Key, value: Uint8Array, table: TableFence | undefined): MaybePromise<void> {
+    this.#write(k, value, table);
+  }
+
+  delete(k: Key, table: TableFence | undefined): MaybePromise<void> {
+    this.#write(k, null, table);
+  }
+
+  #write(k: Key, value: Uint8Array | null, table: TableFence | undefined): void {
+    this.#live();
+    if (table !== undefined) this.#reads.addTable(table.tableId);
+    this.#writes.set(k, value);
+    if (this.#writes.sizeBytes > this.#options.txnMaxBytes) {
+      throw new KvError('too_large', `a transaction writes at most ${this.#options.txnMaxBytes} bytes`);
+    }
+  }
+
+  async deleteSpan(span: Span, table: TableFence | undefined): Promise<void> {
+    const cursor = this.scan(span, table);
+    for (let rows = await cursor.next(); rows !== undefined; rows = await cursor.next()) {
+      for (const row of rows) this.#write(row.key, null, table);
+    }
+  }
+
+  async bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void> {
+    await this.readTs();
+    const span = tableSpan(tableId);
+    let at = span.start;
+    while (at < span.end) {
+      const descriptor = this.#services.router.find(at);
+      const reply = await this.#sendLock(descriptor, [], [], [tableId], options);
+      if (reply === undefined) {
+        await this.#pause();
+        continue;
+      }
+      await this.#onLocked(descriptor, reply);
+      at = descriptor.end;
+    }
+    this.#reads.addTable(tableId);
+    // A bump is a write of its own in the order of writes, so that ROLLBACK TO drops it.
+    this.#bumps.push({ tableId, version: newVersion, seq: this.#writes.takeSeq() });
+  }
+
+  /* ---------- marks ---------- */
+
+  mark(): KvMark {
+    this.#markedReads = this.#reads.count;
+    return { writeSeq: this.#writes.seq, readCount: this.#reads.count };
+  }
+
+  rollbackTo(mark: KvMark): void {
+    this.#writes.rollbackTo(mark.writeSeq);
+    this.#bumps = this.#bumps.filter((bump) => bump.seq <= mark.writeSeq);
+  }
+
+  async restart(mark: KvMark): Promise<void> {
+    this.rollbackTo(mark);
+    this.#reads.dropSince(mark.readCount);
+    const from = await this.readTs();
+    const to = await this.#services.clock.gather();
+    this.#live();
+    if (!(await this.#revalidate(this.#reads.spans(), from, to))) {
+      throw new KvError('conflict', 'what this transaction has read was changed');
+    }
+    this.#readTs = to;
+  }
+
+  /* ---------- the end ---------- */
+
+  commit(): MaybePromise<Timestamp> {
+    this.#live();
+    if (!this.hasWrites) return this.#commitReads();
+    const ts = this.readTs();
+    const committing = thenMaybe(ts, (readTs) =>
+      commitTxn(this.#services, {
+        ...{ lockId: this.lockId, readTs, reads: this.#reads, writes: this.#writes },
+        ...{ lockedKeys: this.#lockedKeys, grants: this.#grants },
+        fenceWrites: new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
+      }),
+    );
+    if (!isPromise(committing)) {
+      this.#end();
+      return committing;
+    }
+    return committing.finally(() => this.#end());
+  }
+
+  /** Without writes: what was locked must still be, and nothing else is left to do. */
+  #commitReads(): MaybePromise<Timestamp> {
+    const readTs = this.#readTs ?? (0 as Timestamp);
+    if (this.#grants.size === 0) {
+      this.#end();
+      return readTs;
+    }
+    return this.#checkGrants().then(() => {
+      this.#end();
+      return readTs;
+    });
+  }
+
+  async #checkGrants(): Promise<void> {
+    const { router } = this.#services;
+    for (const grant of this.#grants.values()) {
+      const descriptor = router.byId(grant.rangeId);
+      if (descriptor === undefined) throw new KvError('conflict', 'a locked range has moved');
+      const request = { kind: 'checkGrant', lockId: this.lockId, grant } as const;
+      const reply = await router.send(descriptor, request, this.#sendOptions());
+      if (reply.kind !== 'done') {
+        this.#end();
+        throw new KvError('conflict', 'row locks were lost with the leader of their range');
+      }
+    }
+  }
+
+  rollback(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { router } = this.#services;
+    for (const grant of this.#grants.values()) router.castRelease(grant.rangeId, this.lockId);
+    this.#grants.clear();
+  }
+
+  /* ---------- helpers ---------- */
+
+  #live(): void {
+    if (this.#isEnded) this.#ended();
+  }
+
+  #ended(): never {
+    throw new KvError('cancelled', 'the transaction has ended');
+  }
+
+  /** Own schema changes: their fences are locked, and both versions are this transaction's to use. */
+  #fencesOf(table: TableFence | undefined): readonly TableFence[] {
+    if (table === undefined) return [];
+    return this.#bumps.some((bump) => bump.tableId === table.tableId) ? [] : [table];
+  }
+
+  #check(reply: RangeReply): void {
+    this.#live();
+    if (reply.kind === 'schemaMismatch') throw new SchemaMismatch(reply.tableId, reply.foundVersion);
+    if (reply.kind === 'tooOld') throw new KvError('too_old', 'snapshot too old');
+  }
+
+  #sendOptions(): { timeoutMs: number; signal: AbortSignal } {
+    return { timeoutMs: REQUEST_TIMEOUT_MS, signal: this.#options.signal };
+  }
+
+  #pause(): Promise<void> {
+    return this.#services.env.scheduler.sleep(5);
+  }
+}
+
+function within(span: Span, outer: Span): boolean {
+  return outer.start <= span.start && span.end <= outer.end;
+}
+
+/** The parts of a span left and right of another. */
+function outside(span: Span, taken: Span): Span[] {
+  const left = { start: span.start, end: span.end < taken.start ? span.end : taken.start };
+  const right = { start: span.start > taken.end ? span.start : taken.end, end: span.end };
+  return [left, right].filter((part) => part.start < part.end);
+}

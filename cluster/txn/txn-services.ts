@@ -1,0 +1,42 @@
+/** What the transactions of a node share. */
+import type { NodeId, TxnId } from '../../src/base/ids.ts';
+import { makeTxnId } from '../../src/base/ids.ts';
+import type { Env } from '../../src/env/env.ts';
+import type { Hlc } from '../clock/hlc.ts';
+import type { QuorumClock } from '../clock/quorum-clock.ts';
+import type { RangeRouter } from '../range/range-router.ts';
+import type { RangeSender } from '../range/range-sender.ts';
+import type { DeadlockDetector } from './deadlock.ts';
+import type { Recovery } from './recovery.ts';
+
+export interface TxnServices {
+  readonly self: NodeId;
+  readonly env: Env;
+  readonly hlc: Hlc;
+  readonly clock: QuorumClock;
+  readonly router: RangeRouter;
+  readonly sender: RangeSender;
+  readonly recovery: Recovery;
+  readonly deadlocks: DeadlockDetector;
+  readonly ids: IdSource;
+}
+
+/** Attempt ids and lock ids: the HLC now, this node, a counter. */
+export class IdSource {
+  readonly #self: NodeId;
+  readonly #hlc: Hlc;
+  #counter = 0;
+
+  constructor(self: NodeId, hlc: Hlc) {
+    this.#self = self;
+    this.#hlc = hlc;
+  }
+
+  next(): TxnId {
+    this.#counter = (this.#counter + 1) % 0x100000000;
+    return makeTxnId(this.#hlc.read(), this.#self, this.#counter);
+  }
+}
+
+/** A request to a range waits this long for an answer that needs replication, and no lock. */
+export const REQUEST_TIMEOUT_MS = 8000;
