@@ -96,7 +96,12 @@ export interface Session {
    * Execute message. `maxRows` 0 is all. `isLastBeforeSync`: its Sync is already in the input buffer, so that an
    * autocommit statement may be served as a latest read (TXN-3).
    */
-  execute(portal: string, maxRows: number, isLastBeforeSync: boolean, sink: ResultSink): MaybePromise<void>;
+  execute(
+    portal: string,
+    maxRows: number,
+    isLastBeforeSync: boolean,
+    sink: ResultSink,
+  ): MaybePromise<void>;
   closeStatement(name: string): void;
   closePortal(name: string): void;
   /** Sync message: ends the implicit transaction (commit, or rollback after an error). */
