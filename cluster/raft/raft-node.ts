@@ -164,6 +164,11 @@ export class RaftNode {
     return this.#log.termAt(index);
   }
 
+  /** The entries of the log in memory after `index`. */
+  entriesAfter(index: number): readonly Entry[] {
+    return this.#log.slice(Math.max(index + 1, this.#log.firstIndex), this.#log.lastIndex, Infinity);
+  }
+
   /** When the newest round was sent that a quorum (itself included) has acknowledged in this term. */
   leaseQuorumSentAt(): number {
     if (this.#role !== 'leader') return Number.NEGATIVE_INFINITY;

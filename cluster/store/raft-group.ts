@@ -31,6 +31,7 @@ export interface GroupPorts {
   readonly sendRaft: (to: NodeId, range: RangeId, bytes: Uint8Array) => void;
   /** Sends the range's data to a peer; the index that is installed there, or undefined. */
   readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<number | undefined>;
+  readonly requestSnapshot: (group: RaftGroup, leader: NodeId) => void;
   readonly onFatal: (error: unknown) => void;
   readonly schedule: (group: RaftGroup) => void;
   readonly onSplit: (right: RangeState) => void;
@@ -49,8 +50,10 @@ export interface Persisting {
   readonly newestTs: Timestamp;
 }
 
-/** Committed entries that wait to be applied, in bytes, beyond which Raft is not asked for more. */
+/** Committed entries that wait to be applied beyond which Raft is not asked for more. */
 const APPLY_QUEUE_MAX = 10_000;
+/** A replica without data asks for a snapshot this often. */
+const BROKEN_ASK_TICKS = 10;
 
 export class RaftGroup {
   readonly state: RangeState;
@@ -66,6 +69,9 @@ export class RaftGroup {
   readonly #toApply: Entry[] = [];
   #isApplying = false;
   #isInstalling = false;
+  /** A restart found the mark of an unfinished installation: the log is good, the data is not. */
+  isBroken = false;
+  #brokenTicks = 0;
 
   constructor(
     ports: GroupPorts,
@@ -87,6 +93,10 @@ export class RaftGroup {
 
   get raft(): RaftNode {
     return this.#raft;
+  }
+
+  get isInstalling(): boolean {
+    return this.#isInstalling;
   }
 
   get isApplyIdle(): boolean {
@@ -112,6 +122,14 @@ export class RaftGroup {
   tick(): void {
     if (this.#isInstalling) return;
     this.#setNow();
+    if (this.isBroken) {
+      // It votes and takes entries, but must not lead.
+      const { leader } = this.#raft;
+      if (leader !== undefined && this.#brokenTicks++ % BROKEN_ASK_TICKS === 0) {
+        this.#ports.requestSnapshot(this, leader);
+      }
+      return;
+    }
     this.#raft.tick();
   }
 
@@ -120,7 +138,9 @@ export class RaftGroup {
   }
 
   hasWork(): boolean {
-    return !this.#isInstalling && this.#raft.hasReady();
+    return (
+      !this.#isInstalling && this.#toApply.length <= APPLY_QUEUE_MAX && this.#raft.hasReady()
+    );
   }
 
   /* ---------- Ready ---------- */
@@ -164,7 +184,7 @@ export class RaftGroup {
 
   /** Applies what is committed, as far as it can be done now. */
   applyCommitted(): void {
-    while (!this.#isApplying && !this.#isInstalling) {
+    while (!this.#isApplying && !this.#isInstalling && !this.isBroken) {
       const entry = this.#toApply.shift();
       if (entry === undefined) return;
       this.#applyOne(entry);
@@ -246,6 +266,13 @@ export class RaftGroup {
     });
   }
 
+  /** A peer that has lost its data asks. */
+  sendSnapshotTo(peer: NodeId): void {
+    if (this.#raft.isLeader && this.state.descriptor.replicas.includes(peer)) {
+      this.#startSnapshot(peer);
+    }
+  }
+
   /** The receiver's side begins to replace everything: nothing is stepped or applied until it ends. */
   beginInstall(): void {
     assert(!this.#isApplying, 'installing while an entry is applied');
@@ -255,12 +282,26 @@ export class RaftGroup {
     this.replica.onFollower();
   }
 
-  /** The state has been replaced (see `RangeState.replaceBy`): Raft goes on behind it, with its term and vote. */
-  endInstall(): void {
+  /**
+   * The data is in place: the state becomes the snapshot's, and Raft goes on behind it with its term, its vote, and the
+   * entries that follow the snapshot in its log.
+   */
+  endInstall(snapshot: RangeState): void {
     const { hardState } = this.#raft;
-    this.#raft = this.#makeRaft({ hardState, entries: [] });
+    const { appliedIndex, appliedTerm } = snapshot;
+    const continues = this.#raft.termAt(appliedIndex) === appliedTerm;
+    const entries = continues ? this.#raft.entriesAfter(appliedIndex) : [];
+    this.state.replaceBy(snapshot);
+    this.#raft = this.#makeRaft({ hardState, entries });
     this.#isInstalling = false;
+    this.isBroken = false;
     this.replica.fences.clear();
+    this.#ports.log.append({
+      ranges: [
+        { rangeId: this.rangeId, truncateFrom: this.#raft.lastIndex + 1, entries: [], hardState },
+      ],
+    }).catch((error: unknown) => this.#ports.onFatal(error));
+    this.#ports.log.compact(this.rangeId, appliedIndex + 1);
     this.#ports.schedule(this);
   }
 

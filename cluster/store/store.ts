@@ -20,14 +20,16 @@ import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
 import { localKey } from '../../storage/mvcc/mvcc-key.ts';
 import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
-import type { LogAppend, RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
+import type { RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
 import type { ClockCeiling } from '../clock/clock-ceiling.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { RangeReply, RangeRequest } from '../range/requests.ts';
 import { RangeState } from '../replica/range-state.ts';
 import type { ReplicaHost } from '../replica/replica.ts';
+import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftGroup } from './raft-group.ts';
-import type { GroupPorts, GroupSettings } from './raft-group.ts';
+import type { GroupLog, GroupPorts, Persisting } from './raft-group.ts';
+import { INSTALLING_BLOB, STATE_BLOB } from './snapshot-transfer.ts';
 
 export interface StorePorts {
   readonly env: Env;
@@ -35,13 +37,15 @@ export interface StorePorts {
   readonly log: RaftLogStore;
   readonly ceiling: ClockCeiling;
   readonly sendRaft: (to: NodeId, range: RangeId, bytes: Uint8Array) => void;
-  /** Sends a range's data to a peer that its log no longer reaches; resolves when it is installed there. */
-  readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<boolean>;
+  /** Sends a range's data to a peer that its log no longer reaches; the index installed there, or undefined. */
+  readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<number | undefined>;
+  readonly requestSnapshot: (group: RaftGroup, leader: NodeId) => void;
+  /** What the log held at start, by range: taken by the groups as they are made. */
+  readonly recovered: Map<RangeId, GroupLog>;
   /** Something failed that leaves the node unable to keep its promises: it ends. */
   readonly onFatal: (error: unknown) => void;
 }
 
-const STATE_BLOB = 'state';
 export const TICK_MS = 100;
 /** How often leaders look after their ranges (ceilings, old records). */
 const LEADER_TICK_MS = 1000;
@@ -49,7 +53,7 @@ const LEADER_TICK_MS = 1000;
 export class Store {
   readonly #ports: StorePorts;
   readonly #host: ReplicaHost;
-  readonly #settings: GroupSettings;
+  readonly #options: RaftOptions;
   readonly #groups = new Map<RangeId, RaftGroup>();
   readonly #dirty = new Set<RaftGroup>();
   #isScheduled = false;
@@ -57,9 +61,13 @@ export class Store {
   #isCheckpointing = false;
   #lastLeaderTickMs = 0;
 
-  constructor(ports: StorePorts, host: Omit<ReplicaHost, 'neighbours' | 'wake'>, settings: GroupSettings) {
+  constructor(
+    ports: StorePorts,
+    host: Omit<ReplicaHost, 'neighbours' | 'wake'>,
+    options: RaftOptions,
+  ) {
     this.#ports = ports;
-    this.#settings = settings;
+    this.#options = options;
     this.#host = {
       ...host,
       neighbours: (of) => this.#neighbours(of),
@@ -82,7 +90,11 @@ export class Store {
       await mvcc.writeLocal([{ key: stateKey(first.rangeId), value: first.encode() }]);
       states.push(first);
     }
-    for (const state of states) this.#addGroup(state, false);
+    const marks = new Set(local.map(({ key }) => key));
+    for (const state of states) {
+      const group = this.#addGroup(state);
+      group.isBroken = marks.has(localKey(state.rangeId, INSTALLING_BLOB));
+    }
   }
 
   start(): void {
@@ -136,33 +148,38 @@ export class Store {
 
   /* ---------- groups ---------- */
 
-  #addGroup(state: RangeState, isBornBySplit: boolean): RaftGroup {
+  /** A range that this node hears of by a snapshot first. */
+  addEmpty(descriptor: RangeDescriptor): RaftGroup {
+    return this.#addGroup(new RangeState(descriptor));
+  }
+
+  forwardClock(ts: number): void {
+    this.#host.hlc.forward(ts as Timestamp);
+  }
+
+  #addGroup(state: RangeState): RaftGroup {
     const { rangeId: id } = state;
     assert(!this.#groups.has(id), `range ${id} exists already`);
-    const group = new RaftGroup(this.#groupPorts(), this.#host, state, {
-      ...this.#settings,
-      isBornBySplit,
-    });
+    const log = this.#ports.recovered.get(id);
+    this.#ports.recovered.delete(id);
+    const group = new RaftGroup(this.#groupPorts(), this.#host, { state, log }, this.#options);
     this.#groups.set(id, group);
     this.#schedule(group);
     return group;
   }
 
   #groupPorts(): GroupPorts {
-    const { env, log, mvcc, ceiling, sendRaft, sendSnapshot, onFatal } = this.#ports;
+    const { env, log, sendRaft, sendSnapshot, requestSnapshot, onFatal } = this.#ports;
     return {
       env,
+      self: this.#host.self,
       log,
-      mvcc,
-      ceiling,
       sendRaft,
       sendSnapshot,
+      requestSnapshot,
       onFatal,
       schedule: (group) => this.#schedule(group),
-      onSplit: (right) => {
-        // Replay may meet a split whose right half is in a later checkpoint: then it is there already.
-        if (!this.#groups.has(right.rangeId)) this.#addGroup(right, true);
-      },
+      onSplit: (right) => this.#addGroup(right),
     };
   }
 
@@ -196,34 +213,33 @@ export class Store {
     if (this.#isStopped) return;
     const groups = [...this.#dirty];
     this.#dirty.clear();
-    const appends: LogAppend[] = [];
-    const persisting: RaftGroup[] = [];
-    let newest = TS_ZERO as Timestamp;
+    const persisting: [RaftGroup, Persisting][] = [];
     for (const group of groups) {
-      const append = group.takeReady();
-      if (append === undefined) continue;
-      appends.push(append.log);
-      persisting.push(group);
-      newest = maxTimestamp(newest, append.newestTs);
+      const taken = group.takeReady();
+      if (taken !== undefined) persisting.push([group, taken]);
     }
-    if (appends.length > 0) this.#persist(appends, persisting, newest);
-    for (const group of groups) group.applyCommitted();
+    if (persisting.length > 0) this.#persist(persisting);
+    for (const group of groups) {
+      group.applyCommitted();
+      if (group.hasWork()) this.#schedule(group);
+    }
   }
 
-  #persist(appends: LogAppend[], groups: readonly RaftGroup[], newest: Timestamp): void {
+  #persist(persisting: readonly [RaftGroup, Persisting][]): void {
     const { log, ceiling, onFatal } = this.#ports;
+    let newest: Timestamp = TS_ZERO;
+    for (const [, taken] of persisting) newest = maxTimestamp(newest, taken.newestTs);
     this.#host.hlc.forward(newest);
     const clockCeiling = ceiling.ceilingForBatch(newest);
-    const tokens = groups.map((group) => group.beginPersist());
-    log.append({ ranges: appends, ...(clockCeiling === undefined ? {} : { clockCeiling }) }).then(
+    const ranges = persisting.map(([, taken]) => taken.log);
+    log.append({ ranges, ...(clockCeiling === undefined ? {} : { clockCeiling }) }).then(
       () => {
         if (this.#isStopped) return;
         if (clockCeiling !== undefined) ceiling.onSynced(clockCeiling);
-        groups.forEach((group, i) => {
-          const token = tokens[i];
-          if (token !== undefined) group.onPersisted(token);
+        for (const [group, taken] of persisting) {
+          group.onPersisted(taken);
           this.#schedule(group);
-        });
+        }
       },
       (error: unknown) => onFatal(error),
     );
@@ -262,6 +278,8 @@ export class Store {
       await this.#ports.mvcc.checkpoint(() => {
         const writes = [];
         for (const group of this.#groups.values()) {
+          // While a snapshot is being installed, its mark stands for the range.
+          if (group.isInstalling) continue;
           applied.set(group, group.state.appliedIndex);
           writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
         }

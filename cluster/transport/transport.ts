@@ -8,9 +8,12 @@
  * A call ends with its answer, its time-out, the caller's abort (which is told to the other side), or the loss of the
  * connection. `maybeDelivered` says whether the other side may have handled it. What cannot be decoded ends the frame,
  * and is logged; nothing else is touched. Calls to oneself do not pass through here.
+ *
+ * The stamp is read when the frame leaves, not when its first message is put in: whatever a message says was true at or
+ * below it, so a receiver that has forwarded to the stamp is ahead of all it is about to read.
  */
 import { Packr } from 'msgpackr';
-import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
+import { ByteDecodeError, ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import { QuorateError } from '../../src/base/errors.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
@@ -62,6 +65,8 @@ const KIND_CANCEL = 6;
 const OUTSTANDING_MAX = 100_000;
 /** A frame that has grown to this leaves before the turn has ended. */
 const FRAME_BYTES_HIGH = 1 << 20;
+/** The stamp: HLC and wall reading, eight bytes each. */
+const STAMP_BYTES = 16;
 
 interface Outstanding {
   readonly to: NodeId;
@@ -202,8 +207,9 @@ export class Transport {
       this.#frames.set(to, frame);
     }
     if (frame.length === 0) {
-      frame.f64(this.#stamps.readHlc());
-      frame.f64(this.#env.clock.wallMs());
+      // The room for the stamp, which is read when the frame leaves.
+      frame.f64(0);
+      frame.f64(0);
       this.#pending.add(to);
     }
     return frame;
@@ -226,7 +232,10 @@ export class Transport {
     const frame = this.#frames.get(to);
     this.#pending.delete(to);
     if (frame === undefined || frame.length === 0) return;
-    this.#network.send(to, frame.copy());
+    const bytes = frame.copy();
+    bytes.writeDoubleBE(this.#stamps.readHlc(), 0);
+    bytes.writeDoubleBE(this.#env.clock.wallMs(), STAMP_BYTES / 2);
+    this.#network.send(to, bytes);
     if (frame.length > FRAME_BYTES_HIGH) this.#frames.delete(to);
     else frame.reset();
   }
@@ -255,7 +264,7 @@ export class Transport {
       this.#stamps.onStamp(from, hlc, reader.f64());
       while (reader.remaining > 0) this.#onMessage(from, reader);
     } catch (error) {
-      if (!(error instanceof Error) || error.name !== 'ByteDecodeError') throw error;
+      if (!(error instanceof ByteDecodeError)) throw error;
       this.#env.log.warn({ from, error: error.message }, 'transport: bad frame');
     }
   }
@@ -264,19 +273,20 @@ export class Transport {
     const kind = reader.u8();
     switch (kind) {
       case KIND_RAFT: {
-        const range = rangeId(reader.varint());
-        this.#onRaft?.(from, range, reader.bytes());
+        const range = reader.varint();
+        if (range === 0) throw new ByteDecodeError('no such range');
+        this.#onRaft?.(from, rangeId(range), reader.bytes());
         return;
       }
       case KIND_CALL: {
         const id = reader.varint();
         const method = reader.key();
-        this.#serve(from, id, method, this.#packr.unpack(reader.bytes()));
+        this.#serve(from, id, method, this.#unpack(reader.bytes()));
         return;
       }
       case KIND_ANSWER: {
         const id = reader.varint();
-        const body: unknown = this.#packr.unpack(reader.bytes());
+        const body = this.#unpack(reader.bytes());
         this.#take(id)?.resolve(body);
         return;
       }
@@ -287,12 +297,24 @@ export class Transport {
       }
       case KIND_CAST: {
         const method = reader.key();
-        const body: unknown = this.#packr.unpack(reader.bytes());
+        const body = this.#unpack(reader.bytes());
         void this.#handlers.get(method)?.(body, { from, signal: neverAborted });
         return;
       }
       case KIND_CANCEL:
         this.#serving.get(`${from}/${reader.varint()}`)?.abort();
+        return;
+      default:
+        throw new ByteDecodeError(`no message of kind ${kind}`);
+    }
+  }
+
+  /** What does not decode is the sender's fault, not a bug here: only the frame ends. */
+  #unpack(bytes: Buffer): unknown {
+    try {
+      return this.#packr.unpack(bytes);
+    } catch (error) {
+      throw new ByteDecodeError(`not a body: ${String(error)}`);
     }
   }
 

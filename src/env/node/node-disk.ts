@@ -1,148 +1,95 @@
 /**
- * The disk port over one directory of the real file system. The directory belongs to one process (`disk_locked` for a
- * second one; the lock goes with the process, kill -9 included).
- *
- * Files appear complete or not at all: they are filled and synced under a passing name, then renamed, then the
- * directory is synced. `create` really writes its zeros, because a file whose blocks exist takes twice the syncs of
- * one that has yet to get them. What passing names a crash left behind goes at the next opening.
- *
- * `write` is synchronous (a hand-over to the thread pool costs more than the copy into the page cache); `sync` is not,
- * so that the event loop runs meanwhile. A failed sync is reported once and never repeated here: the kernel may have
- * dropped the pages, and a second attempt would succeed without them.
+ * The disk port over one directory. Writes go to the page cache in the calling thread (cheap); fdatasync runs on the
+ * thread pool. New files are filled with zeros and synced with their directory entry, so that later syncs of data
+ * inside them change no metadata.
  */
 import fs from 'node:fs';
-import { promisify } from 'node:util';
 import path from 'node:path';
-import { assert } from '../../base/assert.ts';
 import type { Disk, DiskErrorCode, DiskFile } from '../disk.ts';
 import { DiskError } from '../disk.ts';
-import type { DirectoryLock } from './directory-lock.ts';
-import { lockDirectory } from './directory-lock.ts';
 
-const PASSING = '.part';
-const ZEROS = Buffer.alloc(1 << 20);
-
-const fdatasync = promisify(fs.fdatasync);
+const ZERO_CHUNK = Buffer.alloc(1 << 20);
 
 export class NodeDisk implements Disk {
-  readonly #dir: string;
-  readonly #lock: DirectoryLock;
-  /** The directory itself, open so that its entries can be synced. */
-  readonly #dirHandle: fs.promises.FileHandle;
+  readonly #directory: string;
 
-  /** Makes the directory if need be. Rejects with `disk_locked` while another process, or this one, has it open. */
-  static open(dir: string): Promise<NodeDisk> {
-    return attempt(`open directory ${dir}`, async () => {
-      await fs.promises.mkdir(dir, { recursive: true });
-      const lock = await lockDirectory(dir);
-      if (lock === undefined) {
-        throw new DiskError('disk_locked', `directory ${dir} is in use by another process`);
-      }
-      const handle = await fs.promises.open(dir, 'r');
-      for (const name of await fs.promises.readdir(dir)) {
-        if (name.endsWith(PASSING)) await fs.promises.rm(path.join(dir, name), { force: true });
-      }
-      return new NodeDisk(dir, lock, handle);
-    });
-  }
-
-  private constructor(dir: string, lock: DirectoryLock, handle: fs.promises.FileHandle) {
-    this.#dir = dir;
-    this.#lock = lock;
-    this.#dirHandle = handle;
-  }
-
-  /** Gives the directory back; files that are still open stay usable. */
-  async close(): Promise<void> {
-    await this.#dirHandle.close();
-    await this.#lock.release();
+  constructor(directory: string) {
+    this.#directory = directory;
+    fs.mkdirSync(directory, { recursive: true });
   }
 
   list(): Promise<string[]> {
     return attempt('list', async () => {
-      const entries = await fs.promises.readdir(this.#dir, { withFileTypes: true });
-      const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith(PASSING));
-      return files.map((entry) => entry.name).sort();
+      const names = await fs.promises.readdir(this.#directory);
+      return names.sort();
     });
   }
 
   open(name: string): Promise<DiskFile> {
-    return attempt(`open ${name}`, async () => {
-      return new NodeDiskFile(name, await fs.promises.open(this.#path(name), 'r+'));
+    return attempt(name, async () => {
+      const handle = await fs.promises.open(this.#path(name), 'r+');
+      return new NodeFile(name, handle);
     });
   }
 
   create(name: string, sizeBytes: number): Promise<DiskFile> {
-    return attempt(`create ${name}`, async () => {
-      const handle = await this.#writePassing(name, async (file) => {
-        for (let offset = 0; offset < sizeBytes; offset += ZEROS.length) {
-          await writeFully(file, ZEROS.subarray(0, sizeBytes - offset), offset);
-        }
-      });
-      return new NodeDiskFile(name, handle);
+    return attempt(name, async () => {
+      const handle = await fs.promises.open(this.#path(name), 'w+');
+      for (let at = 0; at < sizeBytes; at += ZERO_CHUNK.length) {
+        await handle.write(ZERO_CHUNK, 0, Math.min(ZERO_CHUNK.length, sizeBytes - at), at);
+      }
+      await handle.sync();
+      await this.#syncDirectory();
+      return new NodeFile(name, handle);
     });
   }
 
   replace(name: string, bytes: Uint8Array): Promise<void> {
-    return attempt(`replace ${name}`, async () => {
-      const handle = await this.#writePassing(name, (file) => writeFully(file, bytes, 0));
-      await handle.close();
+    return attempt(name, async () => {
+      const temporary = this.#path(`${name}.new`);
+      await fs.promises.writeFile(temporary, bytes, { flush: true });
+      await fs.promises.rename(temporary, this.#path(name));
+      await this.#syncDirectory();
     });
   }
 
   readAll(name: string): Promise<Buffer | undefined> {
-    return attempt(`read ${name}`, async () => {
+    return attempt(name, async () => {
       try {
         return await fs.promises.readFile(this.#path(name));
       } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return undefined;
+        if (codeOf(error) === 'ENOENT') return undefined;
         throw error;
       }
     });
   }
 
   rename(from: string, to: string): Promise<void> {
-    return attempt(`rename ${from} to ${to}`, async () => {
+    return attempt(from, async () => {
       await fs.promises.rename(this.#path(from), this.#path(to));
-      await this.#dirHandle.sync();
+      await this.#syncDirectory();
     });
   }
 
   remove(name: string): Promise<void> {
-    return attempt(`remove ${name}`, async () => {
-      await fs.promises.rm(this.#path(name), { force: true });
-      await this.#dirHandle.sync();
-    });
-  }
-
-  /** Writes a file under a passing name, syncs it and gives it its name; the open handle. */
-  async #writePassing(
-    name: string,
-    fill: (handle: fs.promises.FileHandle) => Promise<void>,
-  ): Promise<fs.promises.FileHandle> {
-    const passing = this.#path(name) + PASSING;
-    const handle = await fs.promises.open(passing, 'w+');
-    try {
-      await fill(handle);
-      await handle.sync();
-      await fs.promises.rename(passing, this.#path(name));
-      await this.#dirHandle.sync();
-      return handle;
-    } catch (error) {
-      await handle.close();
-      // What did not fit must not go on taking the room; the name may already be the file's own.
-      await fs.promises.rm(passing, { force: true }).catch(() => undefined);
-      throw error;
-    }
+    return attempt(name, () => fs.promises.rm(this.#path(name), { force: true }));
   }
 
   #path(name: string): string {
-    assert(/^[\w-][\w.-]*$/.test(name), () => `not a file name: ${name}`);
-    return path.join(this.#dir, name);
+    return path.join(this.#directory, name);
+  }
+
+  async #syncDirectory(): Promise<void> {
+    const handle = await fs.promises.open(this.#directory, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
   }
 }
 
-class NodeDiskFile implements DiskFile {
+class NodeFile implements DiskFile {
   readonly name: string;
   readonly #handle: fs.promises.FileHandle;
 
@@ -152,24 +99,21 @@ class NodeDiskFile implements DiskFile {
   }
 
   size(): Promise<number> {
-    return attempt(`size of ${this.name}`, async () => (await this.#handle.stat()).size);
+    return attempt(this.name, async () => (await this.#handle.stat()).size);
   }
 
   read(offset: number, length: number): Promise<Buffer> {
-    return attempt(`read ${this.name}`, async () => {
-      const out = Buffer.allocUnsafeSlow(length);
+    return attempt(this.name, async () => {
+      const buffer = Buffer.allocUnsafeSlow(length);
       let filled = 0;
       while (filled < length) {
         const { bytesRead } = await this.#handle.read(
-          out,
-          filled,
-          length - filled,
-          offset + filled,
+          ...([buffer, filled, length - filled, offset + filled] as const),
         );
         if (bytesRead === 0) break;
         filled += bytesRead;
       }
-      return out.subarray(0, filled);
+      return buffer.subarray(0, filled);
     });
   }
 
@@ -178,61 +122,44 @@ class NodeDiskFile implements DiskFile {
       let written = 0;
       while (written < bytes.length) {
         written += fs.writeSync(
-          this.#handle.fd,
-          bytes,
-          written,
-          bytes.length - written,
-          offset + written,
+          ...([this.#handle.fd, bytes, written, bytes.length - written, offset + written] as const),
         );
       }
     } catch (error) {
-      throw diskError(`write ${this.name}`, error);
+      throw asDiskError(this.name, error);
     }
   }
 
   sync(): Promise<void> {
-    return attempt(`sync ${this.name}`, () => fdatasync(this.#handle.fd));
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#handle.fd, (error) => {
+        if (error === null) resolve();
+        else reject(asDiskError(this.name, error));
+      });
+    });
   }
 
   close(): Promise<void> {
-    return attempt(`close ${this.name}`, () => this.#handle.close());
+    return attempt(this.name, () => this.#handle.close());
   }
 }
 
-async function writeFully(
-  handle: fs.promises.FileHandle,
-  bytes: Uint8Array,
-  at: number,
-): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const result = await handle.write(bytes, written, bytes.length - written, at + written);
-    written += result.bytesWritten;
-  }
-}
-
-async function attempt<T>(what: string, action: () => Promise<T>): Promise<T> {
+async function attempt<T>(name: string, run: () => Promise<T>): Promise<T> {
   try {
-    return await action();
+    return await run();
   } catch (error) {
-    throw diskError(what, error);
+    throw asDiskError(name, error);
   }
 }
 
-const CODES: Readonly<Record<string, DiskErrorCode>> = {
-  ENOENT: 'disk_missing',
-  ENOSPC: 'disk_full',
-  EDQUOT: 'disk_full',
-};
-
-function diskError(what: string, error: unknown): unknown {
-  const errno = errnoOf(error);
-  // What is not a failure of the file system (a typed error, a bug) is not ours to name.
-  if (errno === undefined || error instanceof DiskError) return error;
-  return new DiskError(CODES[errno] ?? 'disk_io', `cannot ${what}: ${errno}`, {}, error);
+function asDiskError(name: string, error: unknown): DiskError {
+  const errno = codeOf(error);
+  let code: DiskErrorCode = 'disk_io';
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') code = 'disk_full';
+  else if (errno === 'ENOENT') code = 'disk_missing';
+  return new DiskError(code, `${name}: ${errno ?? String(error)}`, {}, error);
 }
 
-function errnoOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
 }

@@ -1,0 +1,219 @@
+/**
+ * Whole ranges from a leader to a peer that its log no longer reaches: the range's state, its versions in chunks, the
+ * staged parts of large transactions. One transfer at a time in each direction; a chunk leaves when the one before is
+ * durable at the receiver, so nothing piles up.
+ *
+ * RANGE-2: a snapshot whose span overlaps another replica of the receiving node is refused until that one has applied
+ * its split. The receiver marks the range, synced, before it replaces anything; a restart that finds the mark keeps
+ * term, vote and log (votes rest on them) but applies nothing, does not campaign, and asks for a snapshot.
+ */
+import type { NodeId, RangeId } from '../../src/base/ids.ts';
+import { rangeId } from '../../src/base/ids.ts';
+import type { Key } from '../../src/base/span.ts';
+import { spansOverlap } from '../../src/base/span.ts';
+import type { Env } from '../../src/env/env.ts';
+import { decodeVersions, encodeVersions } from '../../storage/codec/version-codec.ts';
+import { localKey, stagedKey } from '../../storage/mvcc/mvcc-key.ts';
+import type { Installation } from '../../storage/mvcc/mvcc-types.ts';
+import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
+import { RangeState } from '../replica/range-state.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { RaftGroup } from './raft-group.ts';
+import type { Store } from './store.ts';
+
+export const STATE_BLOB = 'state';
+export const INSTALLING_BLOB = 'installing';
+
+const CALL_TIMEOUT_MS = 60_000;
+/** A receiver that has heard nothing for this long takes another transfer. */
+const STALE_MS = 70_000;
+
+interface BeginBody {
+  readonly rangeId: number;
+  readonly state: Uint8Array;
+}
+interface ChunkBody {
+  readonly rangeId: number;
+  readonly versions: Uint8Array;
+}
+interface StagedBody {
+  readonly rangeId: number;
+  readonly name: string;
+  readonly chunk: Uint8Array;
+}
+interface EndBody {
+  readonly rangeId: number;
+}
+/** `index` 0: refused, to be tried again later. */
+interface SnapshotAnswer {
+  readonly index: number;
+}
+
+interface Receiving {
+  readonly from: NodeId;
+  readonly group: RaftGroup;
+  readonly state: RangeState;
+  readonly bytes: Uint8Array;
+  readonly installation: Installation;
+  heardMs: number;
+}
+
+export class SnapshotTransfer {
+  readonly #env: Env;
+  readonly #transport: Transport;
+  readonly #mvcc: Mvcc;
+  readonly #store: () => Store;
+  #isSending = false;
+  #receiving: Receiving | undefined;
+
+  constructor(ports: { env: Env; transport: Transport; mvcc: Mvcc; store: () => Store }) {
+    this.#env = ports.env;
+    this.#transport = ports.transport;
+    this.#mvcc = ports.mvcc;
+    this.#store = ports.store;
+    const { transport } = ports;
+    transport.register('snapshot.begin', (body, { from }) => this.#onBegin(from, body as BeginBody));
+    transport.register('snapshot.chunk', (body, { from }) => this.#onChunk(from, body as ChunkBody));
+    transport.register('snapshot.staged', (body, { from }) =>
+      this.#onStaged(from, body as StagedBody),
+    );
+    transport.register('snapshot.end', (body, { from }) => this.#onEnd(from, body as EndBody));
+    transport.register('snapshot.request', (body, { from }) => {
+      this.#store().group(rangeId((body as EndBody).rangeId))?.sendSnapshotTo(from);
+    });
+  }
+
+  /** A replica without data asks the leader it knows. */
+  request(group: RaftGroup, leader: NodeId): void {
+    this.#transport.cast(leader, 'snapshot.request', { rangeId: group.rangeId } satisfies EndBody);
+  }
+
+  /** The index that is installed at the peer, or undefined when it did not come to that. */
+  async send(group: RaftGroup, to: NodeId): Promise<number | undefined> {
+    if (this.#isSending) {
+      await this.#env.scheduler.sleep(500);
+      return undefined;
+    }
+    this.#isSending = true;
+    try {
+      return await this.#sendRange(group, to);
+    } catch (error) {
+      const range = group.rangeId;
+      this.#env.log.warn({ range, to, error: String(error) }, 'snapshot: sending failed');
+      await this.#env.scheduler.sleep(500);
+      return undefined;
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  async #sendRange(group: RaftGroup, to: NodeId): Promise<number | undefined> {
+    const range = group.rangeId;
+    // State and stream are taken in one step; later versions in the stream are met again when their entries come.
+    const state = group.state.encode();
+    const staged = stagedParts(group.state);
+    const stream = this.#mvcc.versions(group.state.descriptor);
+    const call = async (method: string, body: object): Promise<number> => {
+      const options = { timeoutMs: CALL_TIMEOUT_MS };
+      const answer = await this.#transport.call(to, method, body, options);
+      return (answer as SnapshotAnswer).index;
+    };
+    try {
+      this.#env.log.info({ range, to }, 'snapshot: sending');
+      const begun = await call('snapshot.begin', { rangeId: range, state });
+      if (begun !== CONTINUE) return begun === 0 ? undefined : begun;
+      for (let batch = await stream.next(); batch !== undefined; batch = await stream.next()) {
+        await call('snapshot.chunk', { rangeId: range, versions: encodeVersions(batch) });
+      }
+      for (const name of staged) {
+        const chunk = this.#mvcc.staged(name);
+        if (chunk !== undefined) await call('snapshot.staged', { rangeId: range, name, chunk });
+      }
+      const index = await call('snapshot.end', { rangeId: range });
+      this.#env.log.info({ range, to, index }, 'snapshot: installed');
+      return index === 0 ? undefined : index;
+    } finally {
+      await stream.close();
+    }
+  }
+
+  /* ---------- the receiver ---------- */
+
+  async #onBegin(from: NodeId, body: BeginBody): Promise<SnapshotAnswer> {
+    const store = this.#store();
+    const state = RangeState.decode(body.state);
+    const now = this.#env.clock.monotonicMs();
+    if (this.#receiving !== undefined) {
+      if (now - this.#receiving.heardMs < STALE_MS && this.#receiving.from !== from) return REFUSED;
+      // The sender, or another one after a pause, starts over: the mark stays, and so does the group's stop.
+      this.#receiving = undefined;
+    }
+    for (const group of store.groups()) {
+      const isOther = group.rangeId !== state.rangeId;
+      if (isOther && spansOverlap(group.state.descriptor, state.descriptor)) return REFUSED;
+    }
+    const group = store.group(state.rangeId) ?? store.addEmpty(state.descriptor);
+    const isBehind = group.isBroken || state.appliedIndex > group.raft.lastIndex;
+    if (!isBehind && !group.isInstalling) return { index: group.state.appliedIndex };
+    if (!group.isApplyIdle) return REFUSED;
+    group.beginInstall();
+    const mark = { key: localKey(state.rangeId, INSTALLING_BLOB), value: Buffer.from([1]) };
+    const installation = await this.#mvcc.install(state.descriptor, [mark]);
+    const bytes = Buffer.from(body.state);
+    this.#receiving = { from, group, state, bytes, installation, heardMs: now };
+    return { index: CONTINUE };
+  }
+
+  async #onChunk(from: NodeId, body: ChunkBody): Promise<SnapshotAnswer> {
+    const receiving = this.#receivingOf(from, body.rangeId);
+    if (receiving === undefined) return REFUSED;
+    const versions = decodeVersions(body.versions);
+    const newest = versions.reduce((ts, version) => (version.ts > ts ? version.ts : ts), 0);
+    this.#store().forwardClock(newest);
+    await receiving.installation.write(versions);
+    receiving.heardMs = this.#env.clock.monotonicMs();
+    return { index: CONTINUE };
+  }
+
+  #onStaged(from: NodeId, body: StagedBody): SnapshotAnswer {
+    if (this.#receivingOf(from, body.rangeId) === undefined) return REFUSED;
+    this.#mvcc.stage(body.name as Key, Buffer.from(body.chunk));
+    return { index: CONTINUE };
+  }
+
+  async #onEnd(from: NodeId, body: EndBody): Promise<SnapshotAnswer> {
+    const receiving = this.#receivingOf(from, body.rangeId);
+    if (receiving === undefined) return REFUSED;
+    const { group, state, bytes, installation } = receiving;
+    this.#receiving = undefined;
+    const { rangeId: id } = state;
+    const local = [
+      { key: localKey(id, STATE_BLOB), value: bytes },
+      { key: localKey(id, INSTALLING_BLOB), value: null },
+    ];
+    await installation.finish(local, () => {
+      this.#store().forwardClock(Math.max(state.maxTs, state.ceiling));
+      group.endInstall(state);
+    });
+    this.#env.log.info({ range: id, index: state.appliedIndex }, 'snapshot: received');
+    return { index: state.appliedIndex };
+  }
+
+  #receivingOf(from: NodeId, range: number): Receiving | undefined {
+    const receiving = this.#receiving;
+    if (receiving?.from !== from || receiving.group.rangeId !== (range as RangeId)) return undefined;
+    return receiving;
+  }
+}
+
+const REFUSED: SnapshotAnswer = { index: 0 };
+/** An answer that is no index: go on. */
+const CONTINUE = -1;
+
+function stagedParts(state: RangeState): Key[] {
+  const names: Key[] = [];
+  for (const [txnId, { spans }] of state.staged) {
+    for (let part = 0; part < spans.length; part++) names.push(stagedKey(state.rangeId, txnId, part));
+  }
+  return names;
+}

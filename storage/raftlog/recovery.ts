@@ -1,0 +1,169 @@
+/**
+ * Reads the log back at start. Sync batches are numbered without gaps, and every record says how many the batch before
+ * had. So a bad record is a torn tail, and cut, when every valid record behind it belongs to the batch that was being
+ * written: none of that was acknowledged. Anything else that is missing was acknowledged: the node refuses to start.
+ *
+ * The cut is made durable (a zero length where the bad record was, later segments removed), and segments that were read
+ * are synced before anything they say is answered for. The tail is not written on: the next append begins a segment.
+ */
+import type { RangeId } from '../../src/base/ids.ts';
+import { QuorateError } from '../../src/base/errors.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
+import type { Disk } from '../../src/env/disk.ts';
+import type { HardStateRecord, LogRecord } from './record.ts';
+import { RECORD_HEAD_BYTES, mayBeRecord, readRecord } from './record.ts';
+import { Segment, segmentName, segmentNumber } from './segment.ts';
+
+export class LogCorruption extends QuorateError<'log_corrupt'> {
+  override readonly name = 'LogCorruption';
+
+  constructor(file: string, offset: number) {
+    super(
+      'log_corrupt',
+      `the raft log is corrupt: ${file}, offset ${offset}: a record does not verify, and later ones do; ` +
+        'restore this node from its peers',
+    );
+  }
+}
+
+export interface RecoveredEntry {
+  readonly index: number;
+  readonly term: number;
+  readonly data: Buffer;
+}
+
+export interface RecoveredRange {
+  hardState: HardStateRecord;
+  hardStateIn: number;
+  /** Contiguous, ascending. */
+  entries: RecoveredEntry[];
+}
+
+export interface RecoveredLog {
+  readonly segments: readonly Segment[];
+  readonly ranges: Map<RangeId, RecoveredRange>;
+  readonly clockCeiling: Timestamp;
+  readonly ceilingIn: number;
+  /** The highest sync-batch number in force, and how many of its records are. */
+  readonly syncBatch: number;
+  readonly lastCount: number;
+}
+
+interface Found {
+  readonly ranges: Map<RangeId, RecoveredRange>;
+  clockCeiling: Timestamp;
+  ceilingIn: number;
+  syncBatch: number;
+  lastCount: number;
+}
+
+/** How far ahead of the last batch a valid record is looked for behind a bad one. */
+const BATCHES_AHEAD_MAX = 1_000_000;
+
+export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
+  const numbers = (await disk.list())
+    .flatMap((name) => segmentNumber(name) ?? [])
+    .sort((a, b) => a - b);
+  const found: Found = {
+    ranges: new Map(),
+    ...{ clockCeiling: TS_ZERO, ceilingIn: 0, syncBatch: 0, lastCount: 0 },
+  };
+  const segments: Segment[] = [];
+  let torn: { readonly file: string; readonly offset: number } | undefined;
+  for (const number of numbers) {
+    const name = segmentName(number);
+    const file = await disk.open(name);
+    const size = await file.size();
+    const bytes = await file.read(0, size);
+    if (torn !== undefined) {
+      if (holdsLater(bytes, 0, number, found)) throw new LogCorruption(torn.file, torn.offset);
+      await file.close();
+      await disk.remove(name);
+      continue;
+    }
+    const segment = new Segment(number, file, size, size);
+    const bad = readSegment(bytes, segment, found);
+    if (bad !== undefined) {
+      if (holdsLater(bytes, bad, number, found)) throw new LogCorruption(name, bad);
+      torn = { file: name, offset: bad };
+      file.write(bad, Buffer.alloc(Math.min(RECORD_HEAD_BYTES, size - bad)));
+    }
+    await file.sync();
+    segments.push(segment);
+  }
+  return { segments, ...found };
+}
+
+/** Takes a segment's records in; the offset of the first bad one, if there is one. */
+function readSegment(bytes: Buffer, segment: Segment, found: Found): number | undefined {
+  for (let offset = 0; ; ) {
+    const read = readRecord(bytes, offset, segment.number);
+    if (read === 'end') return undefined;
+    if (read === 'bad') return offset;
+    if (!follows(read.record, found)) return offset;
+    found.syncBatch = read.record.syncBatch;
+    found.lastCount = read.record.place + 1;
+    takeRecord(read.record, segment, found);
+    offset = read.end;
+  }
+}
+
+/** Is it the record after the last one taken? The very first may have lost what stood before it with its segment. */
+function follows({ syncBatch, place, previousCount }: LogRecord, found: Found): boolean {
+  if (found.syncBatch === 0) return true;
+  if (syncBatch === found.syncBatch) return place === found.lastCount;
+  return syncBatch === found.syncBatch + 1 && place === 0 && previousCount === found.lastCount;
+}
+
+/** Is there, at or behind an offset, a valid record that proves an acknowledged one to be missing? */
+function holdsLater(bytes: Buffer, from: number, segment: number, found: Found): boolean {
+  const { syncBatch, lastCount } = found;
+  const highest = syncBatch + BATCHES_AHEAD_MAX;
+  for (let offset = from; offset + RECORD_HEAD_BYTES < bytes.length; offset++) {
+    if (!mayBeRecord(bytes, offset, syncBatch + 1, highest)) continue;
+    const read = readRecord(bytes, offset, segment);
+    if (read === 'end' || read === 'bad') continue;
+    if (read.record.syncBatch > syncBatch + 1) return true;
+    // Of the batch after the last one seen: that one must be whole, else the bad record was one of it.
+    if (read.record.previousCount !== lastCount) return true;
+  }
+  return false;
+}
+
+function takeRecord(record: LogRecord, segment: Segment, found: Found): void {
+  if (record.kind === 'ceiling') {
+    found.clockCeiling = maxTimestamp(found.clockCeiling, record.ts);
+    found.ceilingIn = segment.number;
+    return;
+  }
+  let range = found.ranges.get(record.range);
+  if (range === undefined) {
+    range = { hardState: { term: 0, vote: 0 }, hardStateIn: 0, entries: [] };
+    found.ranges.set(record.range, range);
+  }
+  switch (record.kind) {
+    case 'hardState':
+      range.hardState = record.hardState;
+      range.hardStateIn = segment.number;
+      return;
+    case 'truncate':
+      truncate(range, record.from);
+      segment.noteEntry(record.range, record.from);
+      return;
+    case 'entry': {
+      const { index, term, data } = record;
+      const last = range.entries.at(-1);
+      // An entry that does not follow was written after the ones before it had been compacted away.
+      if (last !== undefined && index !== last.index + 1) range.entries = [];
+      range.entries.push({ index, term, data });
+      segment.noteEntry(record.range, index);
+    }
+  }
+}
+
+function truncate(range: RecoveredRange, from: number): void {
+  const first = range.entries[0]?.index;
+  if (first === undefined) return;
+  range.entries.length = Math.max(0, Math.min(range.entries.length, from - first));
+}

@@ -1,0 +1,166 @@
+/**
+ * Segments of the Raft log: preallocated files, numbered upwards for ever, written from the front. The next one is made
+ * ahead of need; a freed one is renamed to be a next one, so that in the long run no file is made or grown (a file of
+ * its full size takes twice the syncs of a growing one).
+ *
+ * A segment's number is its name: `log-0000000012`. A spare is called `spare-N`. Recovery opens no spare.
+ */
+import { assert, must } from '../../src/base/assert.ts';
+import type { RangeId } from '../../src/base/ids.ts';
+import { RECORD_HEAD_BYTES } from './record.ts';
+import type { Disk, DiskFile } from '../../src/env/disk.ts';
+
+const SPARES_MAX = 2;
+
+export function segmentName(number: number): string {
+  return `log-${String(number).padStart(10, '0')}`;
+}
+
+export function segmentNumber(name: string): number | undefined {
+  const match = /^log-(\d{10})$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
+export class Segment {
+  readonly number: number;
+  readonly sizeBytes: number;
+  /** Where the next record goes. */
+  position: number;
+  /** The highest index of each range that is mentioned in it. */
+  readonly highestIndexes = new Map<RangeId, number>();
+  readonly #file: DiskFile;
+
+  constructor(number: number, file: DiskFile, sizeBytes: number, position: number) {
+    this.number = number;
+    this.#file = file;
+    this.sizeBytes = sizeBytes;
+    this.position = position;
+  }
+
+  get file(): DiskFile {
+    return this.#file;
+  }
+
+  noteEntry(range: RangeId, index: number): void {
+    const highest = this.highestIndexes.get(range);
+    if (highest === undefined || index > highest) this.highestIndexes.set(range, index);
+  }
+
+  write(bytes: Uint8Array): void {
+    assert(this.position + bytes.length <= this.sizeBytes, 'segment overflow');
+    this.#file.write(this.position, bytes);
+    this.position += bytes.length;
+  }
+
+  /** Writes the mark of its end, if there is room; true when it did. */
+  end(): boolean {
+    const room = Math.min(RECORD_HEAD_BYTES, this.sizeBytes - this.position);
+    if (room > 0) this.#file.write(this.position, Buffer.alloc(room));
+    this.position = this.sizeBytes;
+    return room > 0;
+  }
+
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+}
+
+export class SegmentPool {
+  readonly #disk: Disk;
+  readonly #segmentBytes: number;
+  /** Oldest first; the last one is written to. */
+  readonly #segments: Segment[];
+  readonly #spares: string[] = [];
+  #spareNumber = 0;
+  #making: Promise<void> | undefined;
+
+  /** `recovered`: the segments found, oldest first; the last is written on where its records end. */
+  static async open(
+    disk: Disk,
+    segmentBytes: number,
+    recovered: readonly Segment[],
+  ): Promise<SegmentPool> {
+    const pool = new SegmentPool(disk, segmentBytes, [...recovered]);
+    for (const name of await disk.list()) if (name.startsWith('spare-')) await disk.remove(name);
+    return pool;
+  }
+
+  private constructor(disk: Disk, segmentBytes: number, segments: Segment[]) {
+    this.#disk = disk;
+    this.#segmentBytes = segmentBytes;
+    this.#segments = segments;
+  }
+
+  get count(): number {
+    return this.#segments.length;
+  }
+
+  /** The segment to write to. */
+  async current(): Promise<Segment> {
+    return this.#segments.at(-1) ?? this.next(0);
+  }
+
+  /** A new segment with room for a record of this size. */
+  async next(recordBytes: number): Promise<Segment> {
+    const number = (this.#segments.at(-1)?.number ?? 0) + 1;
+    const sizeBytes = Math.max(this.#segmentBytes, recordBytes);
+    const name = segmentName(number);
+    await this.#making;
+    const spare = sizeBytes === this.#segmentBytes ? this.#spares.shift() : undefined;
+    let file: DiskFile;
+    if (spare === undefined) file = await this.#disk.create(name, sizeBytes);
+    else {
+      await this.#disk.rename(spare, name);
+      file = await this.#disk.open(name);
+    }
+    const segment = new Segment(number, file, sizeBytes, 0);
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** Makes a spare in the background when the current segment is half full and there is none. */
+  prepareNext(): void {
+    const current = this.#segments.at(-1);
+    if (current === undefined || current.position * 2 < current.sizeBytes) return;
+    if (this.#spares.length > 0 || this.#making !== undefined) return;
+    const name = `spare-${++this.#spareNumber}`;
+    this.#making = this.#disk
+      .create(name, this.#segmentBytes)
+      .then((file) => file.close())
+      .then(
+        () => void this.#spares.push(name),
+        // Whoever needs the segment meets the failure.
+        () => undefined,
+      )
+      .finally(() => (this.#making = undefined));
+  }
+
+  /** The oldest segment, unless it is the one being written to. */
+  oldest(): Segment | undefined {
+    return this.#segments.length > 1 ? this.#segments[0] : undefined;
+  }
+
+  /** Lets the oldest go: it becomes a spare, or is removed. */
+  freeOldest(): void {
+    const segment = must(this.#segments.shift());
+    const name = segmentName(segment.number);
+    const isSpare =
+      segment.sizeBytes === this.#segmentBytes && this.#spares.length < SPARES_MAX;
+    const spare = `spare-${++this.#spareNumber}`;
+    void segment.file
+      .close()
+      .then(() => (isSpare ? this.#disk.rename(name, spare) : this.#disk.remove(name)))
+      .then(
+        () => {
+          if (isSpare) this.#spares.push(spare);
+        },
+        // A file that could not be let go is found and skipped at the next start.
+        () => undefined,
+      );
+  }
+
+  async close(): Promise<void> {
+    await this.#making;
+    for (const segment of this.#segments) await segment.file.close();
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * A disk in memory that can crash: what was not synced is lost, or half of it, at random. Syncs can be made to fail, and
+ * bits flipped. Durable state is per file; creation, renaming and removal are durable at once.
+ */
+import type { Disk, DiskFile } from '../../src/env/disk.ts';
+import { DiskError } from '../../src/env/disk.ts';
+import type { Random } from '../../src/env/env.ts';
+
+interface File {
+  durable: Buffer;
+  current: Buffer;
+  /** Writes since the last sync. */
+  unsynced: { offset: number; bytes: Buffer }[];
+}
+
+export class SimDisk implements Disk {
+  readonly #files = new Map<string, File>();
+  failSyncs = false;
+  syncs = 0;
+  /** Handles of a process that has crashed do nothing any more. */
+  #epoch = 0;
+  /** Lets a test hold syncs back: each waits for this promise. */
+  beforeSync: () => Promise<void> = () => Promise.resolve();
+
+  list(): Promise<string[]> {
+    return Promise.resolve([...this.#files.keys()].sort());
+  }
+
+  open(name: string): Promise<DiskFile> {
+    const file = this.#files.get(name);
+    if (file === undefined) return Promise.reject(new DiskError('disk_missing', name));
+    return Promise.resolve(this.#handle(name, file));
+  }
+
+  create(name: string, sizeBytes: number): Promise<DiskFile> {
+    const zeros = Buffer.alloc(sizeBytes);
+    const file: File = { durable: zeros, current: Buffer.from(zeros), unsynced: [] };
+    this.#files.set(name, file);
+    return Promise.resolve(this.#handle(name, file));
+  }
+
+  replace(name: string, bytes: Uint8Array): Promise<void> {
+    const copy = Buffer.from(bytes);
+    this.#files.set(name, { durable: copy, current: Buffer.from(copy), unsynced: [] });
+    return Promise.resolve();
+  }
+
+  readAll(name: string): Promise<Buffer | undefined> {
+    return Promise.resolve(this.#files.get(name)?.current);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    const file = this.#files.get(from);
+    if (file === undefined) return Promise.reject(new DiskError('disk_missing', from));
+    this.#files.delete(from);
+    this.#files.set(to, file);
+    return Promise.resolve();
+  }
+
+  remove(name: string): Promise<void> {
+    this.#files.delete(name);
+    return Promise.resolve();
+  }
+
+  /** Power is lost: unsynced writes are gone, but for those, whole or torn, that chance lets through. */
+  crash(random: Random, keepRate: number): void {
+    this.#epoch++;
+    for (const file of this.#files.values()) {
+      for (const { offset, bytes } of file.unsynced) {
+        if (random.next() >= keepRate) continue;
+        const from = random.next() < 0.5 ? 0 : random.int(0, bytes.length);
+        const to = random.next() < 0.5 ? bytes.length : random.int(from, bytes.length);
+        bytes.copy(file.durable, offset + from, from, to);
+      }
+      file.unsynced = [];
+      file.current = Buffer.from(file.durable);
+    }
+    this.failSyncs = false;
+  }
+
+  flipBit(name: string, offset: number): void {
+    const file = this.#files.get(name);
+    if (file === undefined) return;
+    for (const bytes of [file.durable, file.current]) bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+  }
+
+  #handle(name: string, file: File): DiskFile {
+    const epoch = this.#epoch;
+    return {
+      name,
+      size: () => Promise.resolve(file.current.length),
+      read: (offset, length) =>
+        Promise.resolve(Buffer.from(file.current.subarray(offset, offset + length))),
+      write: (offset, bytes) => {
+        if (epoch !== this.#epoch) return;
+        const copy = Buffer.from(bytes);
+        copy.copy(file.current, offset);
+        file.unsynced.push({ offset, bytes: copy });
+      },
+      sync: async () => {
+        const written = file.unsynced.length;
+        await this.beforeSync();
+        if (epoch !== this.#epoch) return new Promise(() => undefined);
+        if (this.failSyncs) throw new DiskError('disk_io', 'sync failed');
+        this.syncs++;
+        for (const { offset, bytes } of file.unsynced.splice(0, written)) {
+          bytes.copy(file.durable, offset);
+        }
+        return undefined;
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+}
