@@ -261,7 +261,11 @@ export class Transport {
     try {
       const reader = new ByteReader(frame);
       const hlc = reader.f64() as Timestamp;
-      this.#stamps.onStamp(from, hlc, reader.f64());
+      const wallMs = reader.f64();
+      if (!Number.isSafeInteger(hlc) || hlc < 0 || !Number.isFinite(wallMs)) {
+        throw new ByteDecodeError('not a stamp');
+      }
+      this.#stamps.onStamp(from, hlc, wallMs);
       while (reader.remaining > 0) this.#onMessage(from, reader);
     } catch (error) {
       if (!(error instanceof ByteDecodeError)) throw error;

@@ -3,10 +3,13 @@
  * direction each, so no two nodes race over who connects. A connection begins with a hello (magic, cluster, sender),
  * which is checked; then length-prefixed frames.
  *
- * Best effort: a frame for a peer that is not connected, or whose queue is full, is dropped. A peer counts as down when
- * either connection is lost, and frames of a connection arrive in order.
+ * Best effort: a frame for a peer that is not connected, or whose queue is full, is dropped. A peer counts as up while
+ * both connections stand (a call over one is answered over the other), and as down when either is lost. Frames of one
+ * connection arrive in order; a peer that connects anew ends its older connection first. A frame that is too long, and
+ * a stranger's hello, end that connection and no other.
  */
 import net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { QuorateError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { nodeId } from '../../base/ids.ts';
@@ -32,12 +35,19 @@ const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 500;
+/** A connection that has stood this long was no accident: the next attempt comes soon again. */
+const STEADY_MS = 1000;
+/** Hosts that connect and say nothing are let go. */
+const HELLO_TIMEOUT_MS = 5000;
 
 export class TcpNetwork implements Network {
   readonly #options: TcpNetworkOptions;
   readonly #log: Logger;
   readonly #links = new Map<NodeId, Link>();
-  readonly #inbound = new Set<net.Socket>();
+  readonly #sockets = new Set<net.Socket>();
+  /** The connection on which each peer sends. */
+  readonly #inbound = new Map<NodeId, net.Socket>();
+  readonly #up = new Set<NodeId>();
   #server: net.Server | undefined;
   #handlers: NetworkHandlers | undefined;
 
@@ -51,10 +61,7 @@ export class TcpNetwork implements Network {
     await this.#listen();
     for (const peer of this.#options.peers) {
       if (peer.id === this.#options.self) continue;
-      const link = new Link(peer, helloFrame(this.#options), {
-        onUp: () => handlers.onPeerUp(peer.id),
-        onDown: () => handlers.onPeerDown(peer.id),
-      });
+      const link = new Link(peer, helloFrame(this.#options), () => this.#onChange(peer.id));
       this.#links.set(peer.id, link);
       link.connect();
     }
@@ -64,11 +71,32 @@ export class TcpNetwork implements Network {
     this.#links.get(to)?.send(frame);
   }
 
+  /** Resolves when the port is free again. */
   stop(): Promise<void> {
     for (const link of this.#links.values()) link.close();
-    for (const socket of this.#inbound) socket.destroy();
-    this.#server?.close();
-    return Promise.resolve();
+    for (const socket of this.#sockets) socket.destroy();
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return Promise.resolve();
+    return new Promise((resolve) => server.close(() => resolve()));
+  }
+
+  /** The port listened on; of use where 0 was asked for. */
+  get port(): number {
+    const address = this.#server?.address();
+    return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+  }
+
+  #onChange(peer: NodeId): void {
+    const isUp = this.#links.get(peer)?.isUp === true && this.#inbound.has(peer);
+    if (isUp === this.#up.has(peer)) return;
+    if (isUp) {
+      this.#up.add(peer);
+      this.#handlers?.onPeerUp(peer);
+    } else {
+      this.#up.delete(peer);
+      this.#handlers?.onPeerDown(peer);
+    }
   }
 
   #listen(): Promise<void> {
@@ -88,43 +116,54 @@ export class TcpNetwork implements Network {
   }
 
   #onInbound(socket: net.Socket): void {
-    this.#inbound.add(socket);
+    this.#sockets.add(socket);
     let from: NodeId | undefined;
     const splitter = new FrameSplitter();
+    socket.setTimeout(HELLO_TIMEOUT_MS, () => socket.destroy());
     socket.on('data', (chunk: Buffer) => {
       splitter.push(chunk);
-      for (;;) {
-        const max = from === undefined ? HELLO_BYTES_MAX : FRAME_BYTES_MAX;
-        const frame = splitter.next(max);
+      // A handler may end the connection; what it had sent by then is not for us.
+      while (!socket.destroyed) {
+        const frame = splitter.next(from === undefined ? HELLO_BYTES_MAX : FRAME_BYTES_MAX);
         if (frame === undefined) return;
         if (frame === 'bad') {
           this.#log.warn({ remote: socket.remoteAddress }, 'network: bad frame');
           socket.destroy();
-          return;
-        }
-        if (from !== undefined) this.#handlers?.onFrame(from, frame);
-        else {
+        } else if (from !== undefined) {
+          this.#handlers?.onFrame(from, frame);
+        } else {
           from = this.#checkHello(frame);
-          if (from === undefined) {
-            socket.destroy();
-            return;
-          }
+          if (from === undefined) socket.destroy();
+          else this.#onHello(from, socket);
         }
       }
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
-      this.#inbound.delete(socket);
-      if (from === undefined) return;
-      // What the peer was to answer will not come, even if it can still be sent to.
-      this.#handlers?.onPeerDown(from);
-      if (this.#links.get(from)?.isUp === true) this.#handlers?.onPeerUp(from);
+      this.#sockets.delete(socket);
+      if (from === undefined || this.#inbound.get(from) !== socket) return;
+      this.#inbound.delete(from);
+      this.#onChange(from);
     });
+  }
+
+  #onHello(from: NodeId, socket: net.Socket): void {
+    socket.setTimeout(0);
+    const older = this.#inbound.get(from);
+    if (older !== undefined) {
+      // The peer has given it up, or was started anew: what was asked on it will not be answered.
+      older.destroy();
+      this.#inbound.delete(from);
+      this.#onChange(from);
+    }
+    this.#inbound.set(from, socket);
+    this.#onChange(from);
   }
 
   #checkHello(frame: Buffer): NodeId | undefined {
     const [magic, cluster, sender] = frame.toString('utf8').split('\n');
-    const isKnown = this.#options.peers.some((peer) => String(peer.id) === sender);
+    const { self, peers } = this.#options;
+    const isKnown = peers.some(({ id }) => id !== self && String(id) === sender);
     if (magic === MAGIC && cluster === this.#options.clusterId && isKnown) {
       return nodeId(Number(sender));
     }
@@ -141,16 +180,17 @@ function helloFrame(options: TcpNetworkOptions): Buffer {
 class Link {
   readonly #peer: PeerAddress;
   readonly #hello: Buffer;
-  readonly #events: { onUp(): void; onDown(): void };
+  readonly #onChange: () => void;
   #socket: net.Socket | undefined;
   #isUp = false;
   #isClosed = false;
+  #upSinceMs = 0;
   #delayMs = RECONNECT_MIN_MS;
 
-  constructor(peer: PeerAddress, hello: Buffer, events: { onUp(): void; onDown(): void }) {
+  constructor(peer: PeerAddress, hello: Buffer, onChange: () => void) {
     this.#peer = peer;
     this.#hello = hello;
-    this.#events = events;
+    this.#onChange = onChange;
   }
 
   get isUp(): boolean {
@@ -164,9 +204,9 @@ class Link {
     this.#socket = socket;
     socket.on('connect', () => {
       this.#isUp = true;
-      this.#delayMs = RECONNECT_MIN_MS;
+      this.#upSinceMs = performance.now();
       this.#write(socket, this.#hello);
-      this.#events.onUp();
+      this.#onChange();
     });
     // Nothing is ever sent back on this connection, but the end of it has to be read.
     socket.resume();
@@ -197,9 +237,13 @@ class Link {
   #onClose(): void {
     const wasUp = this.#isUp;
     this.#isUp = false;
-    if (wasUp) this.#events.onDown();
+    if (wasUp) {
+      if (performance.now() - this.#upSinceMs >= STEADY_MS) this.#delayMs = RECONNECT_MIN_MS;
+      this.#onChange();
+    }
     if (this.#isClosed) return;
-    setTimeout(() => this.connect(), this.#delayMs * (0.5 + Math.random() / 2));
+    const delayMs = this.#delayMs * (0.5 + Math.random() / 2);
+    setTimeout(() => this.connect(), delayMs).unref();
     this.#delayMs = Math.min(this.#delayMs * 2, RECONNECT_MAX_MS);
   }
 }
