@@ -76,7 +76,8 @@ export class RangeRouter {
   }
 
   byId(range: number): RangeDescriptor | undefined {
-    return this.#descriptors.find((descriptor) => descriptor.rangeId === range);
+    const known = this.#descriptors.filter((descriptor) => descriptor.rangeId === range);
+    return known.sort((a, b) => b.generation - a.generation)[0];
   }
 
   /** Ends a session's locks in a range; nobody waits for it. */
@@ -104,10 +105,12 @@ export class RangeRouter {
 
   #replace(old: readonly RangeDescriptor[], by: RangeDescriptor): void {
     const kept = this.#descriptors.filter((known) => !old.includes(known));
-    // What stuck out on either side is not known any more: who is asked there will say.
-    for (const known of old) {
-      if (known.start < by.start) kept.push({ ...known, end: by.start });
-      if (known.end > by.end) kept.push({ ...known, start: by.end });
+    // What stuck out on either side is not known any more. The range next to it is asked there: it does not have
+    // those keys, and answers with its own neighbours, so that every question leads further.
+    const guess = { rangeId: by.rangeId, generation: 0, replicas: by.replicas };
+    for (const { start, end } of old) {
+      if (start < by.start) kept.push({ ...guess, start, end: by.start });
+      if (end > by.end) kept.push({ ...guess, start: by.end, end });
     }
     kept.push(by);
     this.#descriptors = kept.sort((a, b) => (a.start < b.start ? -1 : 1));

@@ -253,22 +253,29 @@ export class ClusterTxn implements KvTxn {
       revalidate: this.#reads.within(descriptor),
     };
     const victim = new AbortController();
-    const signal = AbortSignal.any([victim.signal, this.#options.signal]);
+    const { signal } = victim;
+    let isVictim = false;
+    const onCancel = (): void => victim.abort();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_ROUND_MS;
     const sent = router.send(descriptor, request, { timeoutMs, signal });
     if (!isPromise(sent)) return this.#lockAnswer(sent, false);
-    const unwatch = deadlocks.watch(this.lockId, descriptor, () => victim.abort());
-    return sent.then(
-      (reply) => {
+    this.#options.signal.addEventListener('abort', onCancel);
+    const unwatch = deadlocks.watch(this.lockId, descriptor, () => {
+      isVictim = true;
+      victim.abort();
+    });
+    return sent
+      .finally(() => {
         unwatch();
-        return this.#lockAnswer(reply, victim.signal.aborted);
-      },
-      (error: unknown) => {
-        unwatch();
-        if (victim.signal.aborted) throw new KvError('deadlock', 'deadlock detected');
-        throw error;
-      },
-    );
+        this.#options.signal.removeEventListener('abort', onCancel);
+      })
+      .then(
+        (reply) => this.#lockAnswer(reply, isVictim),
+        (error: unknown) => {
+          if (isVictim) throw new KvError('deadlock', 'deadlock detected');
+          throw error;
+        },
+      );
   }
 
   #lockAnswer(reply: RangeReply, isVictim: boolean): LockedReply | undefined {

@@ -1,0 +1,194 @@
+/**
+ * `quorate start`: one node, on the real clock, network and disk. Its directory holds `node.json` (what it was told at
+ * its first start), `raft/` (the log), `state/` (the versions) and `log`. Ends in order on SIGTERM and SIGINT; ends at
+ * once, with exit code 2, when it can no longer keep its promises.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { QuorateError } from '../base/errors.ts';
+import { nodeId } from '../base/ids.ts';
+import type { Logger } from '../env/env.ts';
+import { lockDirectory } from '../env/node/directory-lock.ts';
+import { serveHttp } from '../env/node/http-server.ts';
+import type { HttpAnswer } from '../env/node/http-server.ts';
+import { nodeClock } from '../env/node/node-clock.ts';
+import { NodeDisk } from '../env/node/node-disk.ts';
+import { nodeRandom } from '../env/node/node-random.ts';
+import { nodeScheduler } from '../env/node/node-scheduler.ts';
+import { pinoLogger } from '../env/node/pino-logger.ts';
+import { TcpNetwork } from '../env/node/tcp-network.ts';
+import { tcpSockets } from '../env/node/tcp-sockets.ts';
+import type { NodeConfig } from '../node/config.ts';
+import {
+  ConfigError,
+  DEFAULT_SETTINGS,
+  decodeConfig,
+  encodeConfig,
+  parseMembers,
+} from '../node/config.ts';
+import { QuorateNode } from '../node/quorate-node.ts';
+import { refusingSessions } from '../node/refusing-sessions.ts';
+import { LevelEngine } from '../../storage/engine/level-engine.ts';
+
+export async function runStart(args: readonly string[]): Promise<number> {
+  const { config, dir } = readConfig(args);
+  const lock = await lockDirectory(dir);
+  if (lock === undefined) throw new ConfigError(`another process is running on ${dir}`);
+  const log = pinoLogger(path.join(dir, 'log'), { node: config.nodeId });
+  const node = await openNode(config, dir, log);
+  const http = await serveHttp(config.host, config.httpPort, (url) => answer(node, url));
+  await node.start();
+  log.info({ sqlPort: config.sqlPort, httpPort: config.httpPort }, 'node: started');
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+  });
+  log.info({}, 'node: stopping');
+  await http.close();
+  await node.stop();
+  await lock.release();
+  return 0;
+}
+
+function openNode(config: NodeConfig, dir: string, log: Logger): Promise<QuorateNode> {
+  const env = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log };
+  const peers = config.members.map(({ id, host, peerPort }) => ({
+    ...{ id: nodeId(id), host, port: peerPort },
+  }));
+  const onFatal = (error: unknown): void => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.error({ error: text }, 'node: cannot go on');
+    process.stderr.write(`quorate: node ${config.nodeId} cannot go on: ${text}\n`);
+    process.exit(2);
+  };
+  process.on('uncaughtException', onFatal);
+  process.on('unhandledRejection', onFatal);
+  const { clusterId, host, peerPort: port } = config;
+  const network = { self: nodeId(config.nodeId), clusterId, host, port, peers };
+  return QuorateNode.open(config, {
+    env,
+    network: new TcpNetwork(network, log),
+    sockets: tcpSockets,
+    disk: new NodeDisk(path.join(dir, 'raft')),
+    engine: new LevelEngine(path.join(dir, 'state')),
+    rssBytes: () => process.memoryUsage.rss(),
+    makeSessions: refusingSessions,
+    onFatal,
+  });
+}
+
+function answer(node: QuorateNode, url: string): HttpAnswer | undefined {
+  if (url === '/health') return { status: 200, type: 'text/plain', body: 'alive\n' };
+  if (url === '/ready') {
+    const { isReady } = node;
+    return {
+      status: isReady ? 200 : 503,
+      type: 'text/plain',
+      body: isReady ? 'ready\n' : 'not ready\n',
+    };
+  }
+  if (url === '/status') {
+    return { status: 200, type: 'application/json', body: JSON.stringify(node.status()) };
+  }
+  return undefined;
+}
+
+/* ---------- configuration ---------- */
+
+function readConfig(args: readonly string[]): { config: NodeConfig; dir: string } {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string', default: './quorate-node' },
+      id: { type: 'string' },
+      'init-nodes': { type: 'string' },
+      'cluster-id': { type: 'string' },
+      host: { type: 'string' },
+      'sql-port': { type: 'string' },
+      'http-port': { type: 'string' },
+      reads: { type: 'string' },
+      'raft-batch': { type: 'string' },
+      'raft-pipeline': { type: 'string' },
+    },
+  });
+  const dir = path.resolve(values.data);
+  const file = path.join(dir, 'node.json');
+  const known = fs.existsSync(file) ? decodeConfig(fs.readFileSync(file, 'utf8'), file) : undefined;
+  const members =
+    values['init-nodes'] === undefined ? known?.members : parseMembers(values['init-nodes']);
+  const id = values.id === undefined ? known?.nodeId : Number(values.id);
+  const self = members?.find((member) => member.id === id);
+  if (members === undefined || id === undefined || self === undefined) {
+    throw new ConfigError(
+      'a node starts for the first time with --id N and --init-nodes 1=HOST:PORT,...',
+    );
+  }
+  if (known !== undefined) checkSame(known, id, members.map((member) => member.id), file);
+  const settings = { ...(known?.settings ?? DEFAULT_SETTINGS), ...settingsOf(values) };
+  const config: NodeConfig = {
+    nodeId: id,
+    clusterId: known?.clusterId ?? values['cluster-id'] ?? 'quorate',
+    host: values.host ?? known?.host ?? self.host,
+    sqlPort: portOf('sql-port', values['sql-port'], known?.sqlPort ?? 7432),
+    httpPort: portOf('http-port', values['http-port'], known?.httpPort ?? 7480),
+    peerPort: self.peerPort,
+    members,
+    settings,
+  };
+  save(dir, file, config);
+  return { config, dir };
+}
+
+/** Who a node is, and with whom it was born, does not change. */
+function checkSame(known: NodeConfig, id: number, ids: readonly number[], file: string): void {
+  const before = known.members.map((member) => member.id).join(',');
+  if (known.nodeId !== id) throw new ConfigError(`${file} belongs to node ${known.nodeId}`);
+  if (before !== ids.join(',')) {
+    throw new ConfigError(`${file} belongs to a cluster of nodes ${before}`);
+  }
+}
+
+function save(dir: string, file: string, config: NodeConfig): void {
+  try {
+    fs.mkdirSync(dir, { recursive: true });
+    fs.writeFileSync(`${file}.new`, encodeConfig(config), { flush: true });
+    fs.renameSync(`${file}.new`, file);
+  } catch (cause) {
+    throw new QuorateError('config', `cannot write to ${dir}: ${String(cause)}`);
+  }
+}
+
+interface SettingFlags {
+  readonly reads?: string | undefined;
+  readonly 'raft-batch'?: string | undefined;
+  readonly 'raft-pipeline'?: string | undefined;
+}
+
+function settingsOf(flags: SettingFlags): Partial<NodeConfig['settings']> {
+  const { reads } = flags;
+  if (reads !== undefined && reads !== 'lease' && reads !== 'quorum') {
+    throw new ConfigError('--reads takes lease or quorum');
+  }
+  const batch = switchOf('raft-batch', flags['raft-batch']);
+  const pipeline = switchOf('raft-pipeline', flags['raft-pipeline']);
+  return {
+    ...(reads === undefined ? {} : { reads }),
+    ...(batch === undefined ? {} : { raftBatch: batch }),
+    ...(pipeline === undefined ? {} : { raftPipeline: pipeline }),
+  };
+}
+
+function switchOf(name: string, value: string | undefined): boolean | undefined {
+  if (value === undefined) return undefined;
+  if (value !== 'on' && value !== 'off') throw new ConfigError(`--${name} takes on or off`);
+  return value === 'on';
+}
+
+function portOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const port = Number(text);
+  if (Number.isSafeInteger(port) && port > 0 && port < 65536) return port;
+  throw new ConfigError(`--${name} takes a port number, not "${text}"`);
+}

@@ -1,0 +1,310 @@
+/**
+ * The composition root: one node from its ports and its configuration. Everything below gets what it needs from here;
+ * nothing below knows a real clock, socket or file. Tests make whole clusters of these in one process.
+ *
+ * Start: disk and versions are read, the log is recovered, the clock starts from its durable ceiling, then peers are
+ * connected, then ranges run; SQL clients are let in once the system range serves (57P03 until then).
+ * Stop: clients first, then ranges, a checkpoint, the log. A failure that leaves a promise in doubt ends the node.
+ */
+import type { NodeId, RangeId } from '../base/ids.ts';
+import { nodeId, rangeId } from '../base/ids.ts';
+import { KEY_MAX, KEY_MIN, formatKey } from '../base/span.ts';
+import type { Timestamp } from '../base/timestamp.ts';
+import { maxTimestamp } from '../base/timestamp.ts';
+import type { Disk } from '../env/disk.ts';
+import type { Env, Network } from '../env/env.ts';
+import type { Sockets } from '../env/sockets.ts';
+import type { NodeStatus } from '../admin/status.ts';
+import type { KvClient } from '../kv/kv-client.ts';
+import { KvError } from '../kv/kv-errors.ts';
+import { SYSTEM_SPAN } from '../kv/keyspace.ts';
+import { SqlServer } from '../pgwire/server.ts';
+import type { SessionFactory } from '../../sql/session/session-api.ts';
+import { ClockCeiling } from '../../cluster/clock/clock-ceiling.ts';
+import { ClockGuard } from '../../cluster/clock/clock-guard.ts';
+import { Hlc } from '../../cluster/clock/hlc.ts';
+import type { RoundAnswer, RoundRequest } from '../../cluster/clock/quorum-clock.ts';
+import { QuorumClock } from '../../cluster/clock/quorum-clock.ts';
+import type { RangeDescriptor } from '../../cluster/range/range-descriptor.ts';
+import { RangeRouter } from '../../cluster/range/range-router.ts';
+import { RangeSender } from '../../cluster/range/range-sender.ts';
+import type { RangeRequest } from '../../cluster/range/requests.ts';
+import type { RaftOptions } from '../../cluster/raft/raft-node.ts';
+import type { GroupLog } from '../../cluster/store/raft-group.ts';
+import { SnapshotTransfer } from '../../cluster/store/snapshot-transfer.ts';
+import { Store, TICK_MS } from '../../cluster/store/store.ts';
+import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
+import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
+import { Recovery } from '../../cluster/txn/recovery.ts';
+import { IdSource } from '../../cluster/txn/txn-services.ts';
+import { Transport } from '../../cluster/transport/transport.ts';
+import type { Engine } from '../../storage/engine/engine.ts';
+import { MvccStore } from '../../storage/mvcc/mvcc-store.ts';
+import { RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
+import type { NodeConfig } from './config.ts';
+
+export interface NodePorts {
+  readonly env: Env;
+  readonly network: Network;
+  readonly sockets: Sockets;
+  readonly disk: Disk;
+  readonly engine: Engine;
+  readonly rssBytes: () => number;
+  /** The SQL layer over this node's key-value client. */
+  readonly makeSessions: (kv: KvClient) => SessionFactory;
+  /** The node cannot go on: a failed sync, a broken invariant below Raft. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+const MAX_CLOCK_AHEAD_MS = 500;
+const ELECTION_TICKS = 10;
+/** What a lease keeps clear of the election timeout, for clocks that run at different rates. */
+const DRIFT_SHARE = 0.1;
+
+export function raftOptionsOf(settings: NodeConfig['settings']): RaftOptions {
+  return {
+    electionTicks: ELECTION_TICKS,
+    heartbeatTicks: 1,
+    appendBytesMax: 1 << 20,
+    inflightMax: settings.raftPipeline ? 64 : 1,
+    appendEntriesMax: settings.raftBatch ? 4096 : 1,
+    uncommittedBytesMax: 64 << 20,
+    applyBytesMax: 8 << 20,
+    tailBytesMax: 32 << 20,
+  };
+}
+
+export class QuorateNode {
+  readonly #config: NodeConfig;
+  readonly #ports: NodePorts;
+  readonly #env: Env;
+  readonly #self: NodeId;
+  readonly hlc: Hlc;
+  readonly clock: QuorumClock;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly kv: ClusterKvClient;
+  readonly #mvcc: MvccStore;
+  readonly #log: RaftLogStore;
+  readonly #sql: SqlServer;
+  #recovery: Recovery | undefined;
+  #isReady = false;
+  #isStopping = false;
+
+  /** Reads what is durable, and connects nothing yet. Rejects with typed errors: corruption, a locked directory. */
+  static async open(config: NodeConfig, ports: NodePorts): Promise<QuorateNode> {
+    const { env, engine, disk } = ports;
+    await engine.open();
+    let node: QuorateNode | undefined;
+    const mvcc = await MvccStore.open(env.scheduler, engine, {
+      onCheckpointNeeded: () => node?.store.onCheckpointNeeded(),
+    });
+    const log = await RaftLogStore.open(
+      disk,
+      { isGroupCommit: config.settings.raftBatch },
+      { scheduler: env.scheduler, log: env.log },
+    );
+    const floor = maxTimestamp(log.clockCeiling, mvcc.highestTs());
+    node = new QuorateNode(config, ports, { mvcc, log: log.store, floor, recovered: log.ranges });
+    await node.store.open(bootstrapRange(config));
+    return node;
+  }
+
+  private constructor(
+    config: NodeConfig,
+    ports: NodePorts,
+    durable: {
+      mvcc: MvccStore;
+      log: RaftLogStore;
+      floor: Timestamp;
+      recovered: Map<RangeId, GroupLog>;
+    },
+  ) {
+    const { env, network } = ports;
+    this.#config = config;
+    this.#ports = ports;
+    this.#env = env;
+    this.#self = nodeId(config.nodeId);
+    this.#mvcc = durable.mvcc;
+    this.#log = durable.log;
+    this.hlc = new Hlc(env.clock, durable.floor);
+    const members = config.members.map((member) => nodeId(member.id));
+    const acceptors = members.slice(0, members.length >= 5 ? 5 : members.length >= 3 ? 3 : 1);
+    const guard = new ClockGuard(
+      { clock: env.clock, hlc: this.hlc },
+      ...([this.#self, acceptors, MAX_CLOCK_AHEAD_MS] as const),
+    );
+    this.transport = new Transport(env, network, {
+      readHlc: () => this.hlc.read(),
+      onStamp: (from, hlc, wallMs) => {
+        this.hlc.forward(hlc);
+        guard.onWallReading(from, wallMs);
+      },
+    });
+    const ceiling = new ClockCeiling(
+      { appendCeiling: (ts) => durable.log.append({ ranges: [], clockCeiling: ts }) },
+      durable.floor,
+    );
+    this.clock = this.#makeClock(ceiling, acceptors);
+    this.store = this.#makeStore(ceiling, durable.recovered);
+    this.kv = this.#makeKv(members);
+    this.#sql = new SqlServer(env, ports.makeSessions(this.kv), {
+      host: config.host,
+      port: config.sqlPort,
+      connectionsMax: config.settings.connectionsMax,
+    });
+  }
+
+  #makeClock(ceiling: ClockCeiling, acceptors: readonly NodeId[]): QuorumClock {
+    const { transport } = this;
+    const peers = {
+      sendRound: (to: NodeId, request: RoundRequest) => transport.cast(to, 'clock.round', request),
+      sendAnswer: (to: NodeId, answer: RoundAnswer) => transport.cast(to, 'clock.answer', answer),
+    };
+    const clock = new QuorumClock(
+      { env: this.#env, hlc: this.hlc, ceiling, peers },
+      this.#self,
+      acceptors,
+    );
+    transport.register('clock.round', (body, { from }) => clock.onRound(from, body as RoundRequest));
+    transport.register('clock.answer', (body, { from }) =>
+      clock.onAnswer(from, body as RoundAnswer),
+    );
+    return clock;
+  }
+
+  #makeStore(ceiling: ClockCeiling, recovered: Map<RangeId, GroupLog>): Store {
+    const { transport } = this;
+    const { settings } = this.#config;
+    const env = this.#env;
+    const snapshots = new SnapshotTransfer({
+      ...{ env, transport, mvcc: this.#mvcc },
+      store: () => this.store,
+    });
+    const leaseMs = ELECTION_TICKS * TICK_MS * (1 - DRIFT_SHARE);
+    const store = new Store(
+      {
+        ...{ env, ceiling, recovered, mvcc: this.#mvcc, log: this.#log },
+        sendRaft: (to, range, bytes) => transport.sendRaft(to, range, bytes),
+        sendSnapshot: (group, to) => snapshots.send(group, to),
+        requestSnapshot: (group, leader) => snapshots.request(group, leader),
+        onFatal: (error) => this.#ports.onFatal(error),
+      },
+      {
+        ...{ self: this.#self, env, hlc: this.hlc, clock: this.clock, mvcc: this.#mvcc },
+        settings: { leaseMs: settings.reads === 'lease' ? leaseMs : 0, suspendToleranceMs: 50 },
+        recover: (txnId, anchor) => void this.#recovery?.recover(txnId, anchor, true),
+      },
+      raftOptionsOf(settings),
+    );
+    transport.onRaft((from, range, bytes) => store.onRaftMessage(from, range, bytes));
+    transport.register('range', (body, context) => {
+      const request = body as RangeRequest;
+      const signal = request.kind === 'lock' ? context.signal() : undefined;
+      return store.handle(request, signal);
+    });
+    transport.onPeerChange((peer, isUp) => {
+      if (!isUp) store.onPeerDown(peer);
+    });
+    return store;
+  }
+
+  #makeKv(members: readonly NodeId[]): ClusterKvClient {
+    const { transport, hlc, clock } = this;
+    const env = this.#env;
+    const self = this.#self;
+    const sender = new RangeSender(self, this.store, transport);
+    const router = new RangeRouter(env, sender, members);
+    const recovery = new Recovery(env, router, clock);
+    this.#recovery = recovery;
+    transport.onPeerChange((peer, isUp) => {
+      if (!isUp) router.forgetLeader(peer);
+    });
+    return new ClusterKvClient({
+      ...{ self, env, hlc, clock, router, sender, recovery },
+      deadlocks: new DeadlockDetector({ env, self, router, transport }),
+      ids: new IdSource(self, hlc),
+    });
+  }
+
+  /** Connects to the peers and runs the ranges; resolves once SQL clients are let in. */
+  async start(): Promise<void> {
+    await this.transport.start();
+    this.store.start();
+    await this.#sql.listen(this.#ports.sockets);
+    void this.#untilReady();
+  }
+
+  /** Ready: this node has read the system range through its leader. */
+  async #untilReady(): Promise<void> {
+    while (!this.#isStopping && !this.#isReady) {
+      const txn = this.kv.begin({ txnMaxBytes: 1, signal: new AbortController().signal });
+      try {
+        await txn.get(SYSTEM_SPAN.start, undefined);
+        this.#isReady = true;
+        this.#env.log.info({}, 'node: ready');
+      } catch (error) {
+        if (!(error instanceof KvError)) throw error;
+      } finally {
+        txn.rollback();
+      }
+    }
+  }
+
+  get isReady(): boolean {
+    return this.#isReady && !this.#isStopping;
+  }
+
+  /** Stops in order: clients, ranges, a last checkpoint, files. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#sql.close();
+    await this.store.stop();
+    await this.transport.stop();
+    await this.#log.close();
+    await this.#ports.engine.close();
+  }
+
+  status(): NodeStatus {
+    const ranges = [...this.store.groups()].map(({ state, raft }) => ({
+      rangeId: state.rangeId,
+      generation: state.descriptor.generation,
+      start: formatKey(state.descriptor.start),
+      end: formatKey(state.descriptor.end),
+      isLeader: raft.isLeader,
+      term: raft.term,
+      appliedIndex: state.appliedIndex,
+      commitIndex: raft.commitIndex,
+      lastIndex: raft.lastIndex,
+    }));
+    const log = this.#log.stats();
+    return {
+      nodeId: this.#config.nodeId,
+      clusterId: this.#config.clusterId,
+      isReady: this.isReady,
+      sqlPort: this.#sql.port,
+      clientCount: this.#sql.connectionCount,
+      rssBytes: this.#ports.rssBytes(),
+      ranges,
+      counters: {
+        logSyncs: log.syncs,
+        logBytes: log.bytes,
+        logEntries: log.entries,
+        logBatches: log.batches,
+        clockRounds: this.clock.roundsTotal,
+        memoryTableBytes: this.#mvcc.memoryBytes(),
+      },
+    };
+  }
+}
+
+/** A cluster with a fixed list of members is born with all of them as voters of its first range. */
+function bootstrapRange(config: NodeConfig): RangeDescriptor {
+  return {
+    rangeId: rangeId(1),
+    generation: 0,
+    start: KEY_MIN,
+    end: KEY_MAX,
+    replicas: config.members.map((member) => nodeId(member.id)),
+  };
+}
