@@ -91,6 +91,12 @@ export class LocalLocks {
     return entry === undefined ? [] : [...entry.holders.keys()].filter((h) => h !== except);
   }
 
+  get waitingCount(): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) count += entry.queue.length;
+    return count;
+  }
+
   releaseAll(owner: LockOwner): void {
     const keys = this.#held.get(owner);
     this.#held.delete(owner);

@@ -2,7 +2,7 @@
  * A transaction of `LocalKv`. Its writes are buffered with an undo log (so that a mark is a length), its reads are
  * remembered as spans. See src/kv/kv-client.ts for what each method promises.
  */
-import sortedBtree from 'sorted-btree';
+import { BTree } from './btree.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter, pointSpan } from '../../src/base/span.ts';
@@ -22,8 +22,6 @@ import type {
 } from '../../src/kv/kv-client.ts';
 import { KvError, SchemaMismatch } from '../../src/kv/kv-errors.ts';
 import type { LocalLocks, LockOwner } from './local-kv-locks.ts';
-
-const BTree = sortedBtree.default;
 
 type Undo = () => void;
 

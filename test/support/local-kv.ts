@@ -6,7 +6,7 @@
  *
  * Not done: shared locks of retries (they only help progress), prepared transactions, collection of old versions.
  */
-import sortedBtree from 'sorted-btree';
+import { BTree } from './btree.ts';
 import { nodeId, rangeId } from '../../src/base/ids.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
@@ -29,8 +29,6 @@ import { LocalLocks } from './local-kv-locks.ts';
 import type { LockOwner } from './local-kv-locks.ts';
 import { LocalTxn } from './local-kv-txn.ts';
 import type { LocalStore } from './local-kv-txn.ts';
-
-const BTree = sortedBtree.default;
 
 export interface Version {
   readonly ts: Timestamp;
