@@ -141,8 +141,10 @@ async function measurePostgres(
     spawnSync('chown', ['postgres', root]);
   }
   const run = (command: string): void => {
-    const [file, prefix] = isRoot ? ['su', ['postgres', '-c', command]] : ['sh', ['-c', command]];
-    const done = spawnSync(file as string, prefix as string[], { encoding: 'utf8', cwd: root });
+    const options = { encoding: 'utf8', cwd: root } as const;
+    const done = isRoot
+      ? spawnSync('su', ['postgres', '-c', command], options)
+      : spawnSync('sh', ['-c', command], options);
     if (done.status !== 0) throw new Error(`${command}: ${done.stderr}${done.stdout}`);
   };
   const socket = `-k ${root} -c listen_addresses=127.0.0.1`;

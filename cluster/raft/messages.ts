@@ -60,10 +60,4 @@ export interface TimeoutNow extends Addressed {
 }
 
 export type Message =
-  | VoteRequest
-  | VoteReply
-  | Append
-  | AppendReply
-  | Heartbeat
-  | HeartbeatReply
-  | TimeoutNow;
+  VoteRequest | VoteReply | Append | AppendReply | Heartbeat | HeartbeatReply | TimeoutNow;

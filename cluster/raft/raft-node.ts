@@ -166,7 +166,11 @@ export class RaftNode {
 
   /** The entries of the log in memory after `index`. */
   entriesAfter(index: number): readonly Entry[] {
-    return this.#log.slice(Math.max(index + 1, this.#log.firstIndex), this.#log.lastIndex, Infinity);
+    return this.#log.slice(
+      Math.max(index + 1, this.#log.firstIndex),
+      this.#log.lastIndex,
+      Infinity,
+    );
   }
 
   /** When the newest round was sent that a quorum (itself included) has acknowledged in this term. */
@@ -236,7 +240,11 @@ export class RaftNode {
       case 'heartbeat':
         this.#hearFromLeader(message.from);
         this.#advanceCommit(Math.min(message.commit, this.#log.lastIndex));
-        this.#send({ kind: 'heartbeatReply', ...this.#address(message.from), sentAt: message.sentAt });
+        this.#send({
+          kind: 'heartbeatReply',
+          ...this.#address(message.from),
+          sentAt: message.sentAt,
+        });
         return;
       case 'appendReply':
         this.#onAppendReply(message);

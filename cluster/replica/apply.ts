@@ -165,7 +165,10 @@ function* stagedSlices(
   command: CommitCommand | PrepareCommand,
 ): Generator<readonly Write[], undefined> {
   for (let part = 0; part < command.stagedParts; part++) {
-    const chunk = must(mvcc.staged(stagedKey(range, command.txnId, part)), 'staged part is missing');
+    const chunk = must(
+      mvcc.staged(stagedKey(range, command.txnId, part)),
+      'staged part is missing',
+    );
     let slice: Write[] = [];
     for (const write of decodeChunk(chunk)) {
       slice.push(write);
@@ -179,11 +182,7 @@ function* stagedSlices(
 }
 
 /** The right half's fence is where its span begins: every version of the left half's is copied there. */
-async function applySplit(
-  state: RangeState,
-  mvcc: Mvcc,
-  command: SplitCommand,
-): Promise<Applied> {
+async function applySplit(state: RangeState, mvcc: Mvcc, command: SplitCommand): Promise<Applied> {
   const { at } = command;
   const fence = fenceBefore(at, state.descriptor.start);
   if (fence !== undefined && fence !== at) {

@@ -27,7 +27,8 @@ export function splitRange(
   const { descriptor } = state;
   if (at === descriptor.start) return { kind: 'done' };
   if (!spanContains(descriptor, at)) return moved(replica);
-  if (state.staged.size > 0) return { kind: 'unavailable', reason: 'a large transaction is staged' };
+  if (state.staged.size > 0)
+    return { kind: 'unavailable', reason: 'a large transaction is staged' };
   if (isFenceHeld(replica, office)) {
     return { kind: 'unavailable', reason: 'a schema change is under way' };
   }
@@ -70,7 +71,10 @@ export function transferLeadership(
   const command = { kind: 'handover', ts: host.hlc.next() } as const;
   return new Promise((resolve) => {
     const done = (isApplied: boolean): void => {
-      if (!isApplied) return resolve({ kind: 'lost' });
+      if (!isApplied) {
+        resolve({ kind: 'lost' });
+        return;
+      }
       replica.raft.transferLeader(request.to);
       host.wake(replica.rangeId);
       resolve({ kind: 'done' });

@@ -72,7 +72,12 @@ export function voteOnTxn(
   if (office.pending.get(txnId) !== undefined) return whenApplied(replica, office).then(again);
   if (txnIdTime(txnId) < state.horizon) {
     const isAnchor = replica.owns(request.anchor);
-    return { kind: 'vote', vote: isAnchor ? 'forgotten' : 'aborted', ts: TS_ZERO, spans: undefined };
+    return {
+      kind: 'vote',
+      vote: isAnchor ? 'forgotten' : 'aborted',
+      ts: TS_ZERO,
+      spans: undefined,
+    };
   }
   const marker = decide(replica, office, txnId, TS_ZERO);
   return Promise.resolve(marker).then((reply): MaybePromise<RangeReply> => {

@@ -252,10 +252,7 @@ function answerApplied(replica: Replica, request: PrepareRequest): MaybePromise<
 }
 
 /** Ascending: what is written, and what is locked for update, which counts as written without value. */
-export function holderKeys(
-  writes: readonly Write[],
-  lockedKeys: readonly Key[],
-): readonly Key[] {
+export function holderKeys(writes: readonly Write[], lockedKeys: readonly Key[]): readonly Key[] {
   const keys = writes.map((write) => write.key);
   if (lockedKeys.length === 0) return keys;
   keys.push(...lockedKeys);

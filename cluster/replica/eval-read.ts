@@ -207,11 +207,7 @@ function firstSpanWriter(
   return undefined;
 }
 
-function valuesOf(
-  replica: Replica,
-  keys: readonly Key[],
-  ts: Timestamp,
-): MaybePromise<RangeReply> {
+function valuesOf(replica: Replica, keys: readonly Key[], ts: Timestamp): MaybePromise<RangeReply> {
   const { mvcc } = replica.host;
   const values: (Uint8Array | undefined)[] = [];
   for (const key of keys) {

@@ -29,7 +29,10 @@ export function evaluate(
   if (!office.isServing || office.isSplitting) {
     return waitForOffice(replica, office, request, signal);
   }
-  if (!IS_ANY_GENERATION.has(request.kind) && request.generation !== replica.state.descriptor.generation) {
+  if (
+    !IS_ANY_GENERATION.has(request.kind) &&
+    request.generation !== replica.state.descriptor.generation
+  ) {
     return moved(replica);
   }
   return dispatch(replica, office, request, signal);
@@ -95,15 +98,12 @@ async function waitForOffice(
   request: RangeRequest,
   signal: Signal,
 ): Promise<RangeReply> {
-  let isLate = false;
-  const timer = replica.host.env.scheduler.after(WAIT_MAX_MS, () => {
-    isLate = true;
-    office.noteChange();
-  });
-  while (!isLate && !office.isClosed && (!office.isServing || office.isSplitting)) {
-    await office.whenChanged();
-  }
+  const { clock, scheduler } = replica.host.env;
+  const deadline = clock.monotonicMs() + WAIT_MAX_MS;
+  const timer = scheduler.after(WAIT_MAX_MS, () => office.noteChange());
+  const isWaiting = (): boolean => !office.isClosed && (!office.isServing || office.isSplitting);
+  while (isWaiting() && clock.monotonicMs() < deadline) await office.whenChanged();
   timer.cancel();
-  if (isLate) return { kind: 'unavailable', reason: 'the leader is not in service' };
+  if (isWaiting()) return { kind: 'unavailable', reason: 'the leader is not in service' };
   return replica.handle(request, signal);
 }

@@ -138,9 +138,7 @@ export class RaftGroup {
   }
 
   hasWork(): boolean {
-    return (
-      !this.#isInstalling && this.#toApply.length <= APPLY_QUEUE_MAX && this.#raft.hasReady()
-    );
+    return !this.#isInstalling && this.#toApply.length <= APPLY_QUEUE_MAX && this.#raft.hasReady();
   }
 
   /* ---------- Ready ---------- */
@@ -296,11 +294,13 @@ export class RaftGroup {
     this.#isInstalling = false;
     this.isBroken = false;
     this.replica.fences.clear();
-    this.#ports.log.append({
-      ranges: [
-        { rangeId: this.rangeId, truncateFrom: this.#raft.lastIndex + 1, entries: [], hardState },
-      ],
-    }).catch((error: unknown) => this.#ports.onFatal(error));
+    this.#ports.log
+      .append({
+        ranges: [
+          { rangeId: this.rangeId, truncateFrom: this.#raft.lastIndex + 1, entries: [], hardState },
+        ],
+      })
+      .catch((error: unknown) => this.#ports.onFatal(error));
     this.#ports.log.compact(this.rangeId, appliedIndex + 1);
     this.#ports.schedule(this);
   }

@@ -72,14 +72,20 @@ export class SnapshotTransfer {
     this.#mvcc = ports.mvcc;
     this.#store = ports.store;
     const { transport } = ports;
-    transport.register('snapshot.begin', (body, { from }) => this.#onBegin(from, body as BeginBody));
-    transport.register('snapshot.chunk', (body, { from }) => this.#onChunk(from, body as ChunkBody));
+    transport.register('snapshot.begin', (body, { from }) =>
+      this.#onBegin(from, body as BeginBody),
+    );
+    transport.register('snapshot.chunk', (body, { from }) =>
+      this.#onChunk(from, body as ChunkBody),
+    );
     transport.register('snapshot.staged', (body, { from }) =>
       this.#onStaged(from, body as StagedBody),
     );
     transport.register('snapshot.end', (body, { from }) => this.#onEnd(from, body as EndBody));
     transport.register('snapshot.request', (body, { from }) => {
-      this.#store().group(rangeId((body as EndBody).rangeId))?.sendSnapshotTo(from);
+      this.#store()
+        .group(rangeId((body as EndBody).rangeId))
+        ?.sendSnapshotTo(from);
     });
   }
 
@@ -201,7 +207,8 @@ export class SnapshotTransfer {
 
   #receivingOf(from: NodeId, range: number): Receiving | undefined {
     const receiving = this.#receiving;
-    if (receiving?.from !== from || receiving.group.rangeId !== (range as RangeId)) return undefined;
+    if (receiving?.from !== from || receiving.group.rangeId !== (range as RangeId))
+      return undefined;
     return receiving;
   }
 }
@@ -213,7 +220,8 @@ const CONTINUE = -1;
 function stagedParts(state: RangeState): Key[] {
   const names: Key[] = [];
   for (const [txnId, { spans }] of state.staged) {
-    for (let part = 0; part < spans.length; part++) names.push(stagedKey(state.rangeId, txnId, part));
+    for (let part = 0; part < spans.length; part++)
+      names.push(stagedKey(state.rangeId, txnId, part));
   }
   return names;
 }

@@ -13,7 +13,13 @@ import type { LockId, TxnId } from '../../src/base/ids.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { KEY_MAX, KEY_MIN, intersectSpans, spanContains, spansOverlap } from '../../src/base/span.ts';
+import {
+  KEY_MAX,
+  KEY_MIN,
+  intersectSpans,
+  spanContains,
+  spansOverlap,
+} from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
@@ -96,16 +102,16 @@ async function commitSlow(
     if (!isStaged(input, participant)) continue;
     if (!(await stage(services, input, participant, txnId))) isMoved = true;
   }
-  const votes = isMoved
-    ? [{ kind: 'moved' } as const]
+  const votes: Vote[] = isMoved
+    ? [{ kind: 'moved' }]
     : await Promise.all(
-        participants.map((participant, i) => {
+        participants.map(async (participant, i) => {
           const request = prepareOf(input, participant, {
             ...{ txnId, anchor, onePhase: participants.length === 1 },
             participants: participant === (writers[0] ?? participants[0]) ? spans : undefined,
             span: must(spans[i]),
           });
-          return askVote(services, participant.descriptor, request);
+          return await askVote(services, participant.descriptor, request);
         }),
       );
   return decide(services, input, { txnId, anchor, spans, votes, regroups });
@@ -152,7 +158,10 @@ async function decide(
     return commitSlow(services, input, regroups + 1);
   }
   recovery.tell(txnId, anchor, spans, TS_ZERO);
-  throw new KvError('unavailable', 'a range of this transaction is unavailable; nothing was committed');
+  throw new KvError(
+    'unavailable',
+    'a range of this transaction is unavailable; nothing was committed',
+  );
 }
 
 function learn(outcome: Outcome): Timestamp {
@@ -346,7 +355,8 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
   const participants = [...byRange.values()];
   for (const participant of participants) {
     for (const tableId of input.reads.tables) {
-      if (spansOverlap(tableSpan(tableId), participant.descriptor)) participant.fences.push(tableId);
+      if (spansOverlap(tableSpan(tableId), participant.descriptor))
+        participant.fences.push(tableId);
     }
   }
   return participants.sort((a, b) => (a.descriptor.start < b.descriptor.start ? -1 : 1));

@@ -51,11 +51,7 @@ export class ClusterKvClient implements KvClient {
 
   /* ---------- latest reads ---------- */
 
-  latestGet(
-    k: Key,
-    table: TableFence,
-    signal: AbortSignal,
-  ): MaybePromise<Uint8Array | undefined> {
+  latestGet(k: Key, table: TableFence, signal: AbortSignal): MaybePromise<Uint8Array | undefined> {
     const request = { kind: 'get', keys: [k], ts: TS_ZERO, fences: [table] } as const;
     return thenMaybe(this.#latest(k, request, signal), (reply) => {
       if (reply?.kind === 'values') return reply.values[0];
@@ -84,18 +80,13 @@ export class ClusterKvClient implements KvClient {
   }
 
   /** One request to one leader; undefined when it did not answer as a latest read. */
-  #latest(
-    at: Key,
-    request: Unrouted,
-    signal: AbortSignal,
-  ): MaybePromise<RangeReply | undefined> {
+  #latest(at: Key, request: Unrouted, signal: AbortSignal): MaybePromise<RangeReply | undefined> {
     const { router } = this.#services;
     const descriptor = router.find(at);
     const sent = router.sendOnce(descriptor, request, { timeoutMs: REQUEST_TIMEOUT_MS, signal });
     if (!isPromise(sent)) return this.#latestAnswer(sent);
     return sent.then((attempted) => {
-      const { noteFailure } = router;
-      if (attempted.kind !== 'reply') noteFailure.call(router, descriptor, attempted);
+      if (attempted.kind !== 'reply') router.noteFailure(descriptor, attempted);
       return this.#latestAnswer(attempted);
     });
   }

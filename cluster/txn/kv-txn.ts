@@ -150,7 +150,7 @@ export class ClusterTxn implements KvTxn {
   ): Promise<(Uint8Array | undefined)[]> {
     const found = new Map<Key, Uint8Array | undefined>();
     let left = [...new Set(keys)];
-    for (let moves = 0; left.length > 0; ) {
+    for (let moves = 0; left.length > 0;) {
       const first = left[0];
       if (first === undefined) break;
       const descriptor = this.#services.router.find(first);
@@ -327,7 +327,7 @@ export class ClusterTxn implements KvTxn {
   async #revalidate(spans: readonly Span[], from: Timestamp, to: Timestamp): Promise<boolean> {
     const { router } = this.#services;
     let left = [...spans];
-    for (let moves = 0; left.length > 0; ) {
+    for (let moves = 0; left.length > 0;) {
       const first = left[0];
       if (first === undefined) break;
       const descriptor = router.find(first.start);
@@ -359,7 +359,10 @@ export class ClusterTxn implements KvTxn {
     if (table !== undefined) this.#reads.addTable(table.tableId);
     this.#writes.set(k, value);
     if (this.#writes.sizeBytes > this.#options.txnMaxBytes) {
-      throw new KvError('too_large', `a transaction writes at most ${this.#options.txnMaxBytes} bytes`);
+      throw new KvError(
+        'too_large',
+        `a transaction writes at most ${this.#options.txnMaxBytes} bytes`,
+      );
     }
   }
 
@@ -490,7 +493,8 @@ export class ClusterTxn implements KvTxn {
 
   #check(reply: RangeReply): void {
     this.#live();
-    if (reply.kind === 'schemaMismatch') throw new SchemaMismatch(reply.tableId, reply.foundVersion);
+    if (reply.kind === 'schemaMismatch')
+      throw new SchemaMismatch(reply.tableId, reply.foundVersion);
     if (reply.kind === 'tooOld') throw new KvError('too_old', 'snapshot too old');
   }
 

@@ -89,7 +89,8 @@ export class WriteBuffer {
       if (rest.length === 0) continue;
       kept.set(key, rest);
       count += rest.length;
-      for (const { value } of rest) bytes += key.length + (value?.length ?? 0) + ENTRY_OVERHEAD_BYTES;
+      for (const { value } of rest)
+        bytes += key.length + (value?.length ?? 0) + ENTRY_OVERHEAD_BYTES;
     }
     this.#active = kept;
     this.#activeBytes = bytes;
@@ -126,12 +127,16 @@ export class WriteBuffer {
   }
 }
 
-function* entriesOf(map: SortedMap<readonly Version[]>): Generator<[Key, readonly Version[]], void> {
+function* entriesOf(
+  map: SortedMap<readonly Version[]>,
+): Generator<[Key, readonly Version[]], void> {
   const state = map.state();
-  for (const position = { leaf: 0, index: 0 }; ; moveNext(state, position)) {
+  const position = { leaf: 0, index: 0 };
+  for (;;) {
     const entry = entryAt(state, position);
     if (entry === undefined) return;
     yield [entry[0] as Key, entry[1]];
+    moveNext(state, position);
   }
 }
 

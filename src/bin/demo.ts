@@ -77,7 +77,12 @@ function parseOptions(args: readonly string[]): DemoOptions {
   const sqlPort = intOf('sql-port', values['sql-port'], 1, 65535 - count);
   const httpPort = intOf('http-port', values['http-port'], 1, 65535 - count);
   // Apart from the SQL ports by default, so that moving those moves these.
-  const peerPort = intOf('peer-port', values['peer-port'] ?? String(sqlPort + 100), 1, 65535 - count);
+  const peerPort = intOf(
+    'peer-port',
+    values['peer-port'] ?? String(sqlPort + 100),
+    1,
+    65535 - count,
+  );
   const nodes = Array.from({ length: count }, (_, i) => ({
     id: i + 1,
     pid: 0,

@@ -24,7 +24,11 @@ const configs = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 if (newest([...sources, ...configs.map((file) => path.join(root, file))]) > newest([stamp])) {
   say('compiling ...');
   rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-  run(process.execPath, [path.join(modules, 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json']);
+  run(process.execPath, [
+    path.join(modules, 'typescript', 'bin', 'tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
   mkdirSync(path.dirname(stamp), { recursive: true });
   writeFileSync(stamp, '');
 }

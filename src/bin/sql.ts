@@ -104,8 +104,8 @@ function describe(error: unknown): string {
     detail?: string;
     hint?: string;
   };
-  const lines = [`${fields.severity ?? 'ERROR'}:  ${fields.message ?? String(error)}`];
-  if (fields.code !== undefined) lines[0] += ` (${fields.code})`;
+  const code = fields.code === undefined ? '' : ` (${fields.code})`;
+  const lines = [`${fields.severity ?? 'ERROR'}:  ${fields.message ?? String(error)}${code}`];
   if (fields.detail !== undefined) lines.push(`DETAIL:  ${fields.detail}`);
   if (fields.hint !== undefined) lines.push(`HINT:  ${fields.hint}`);
   return lines.join('\n');

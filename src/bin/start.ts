@@ -125,7 +125,13 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
       'a node starts for the first time with --id N and --init-nodes 1=HOST:PORT,...',
     );
   }
-  if (known !== undefined) checkSame(known, id, members.map((member) => member.id), file);
+  if (known !== undefined)
+    checkSame(
+      known,
+      id,
+      members.map((member) => member.id),
+      file,
+    );
   const settings = { ...(known?.settings ?? DEFAULT_SETTINGS), ...settingsOf(values) };
   const config: NodeConfig = {
     nodeId: id,

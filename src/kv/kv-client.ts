@@ -76,7 +76,10 @@ export interface KvTxn {
   /** Reads at the snapshot with own writes overlaid; the key, present or absent, joins the read set. */
   get(k: Key, table: TableFence | undefined): MaybePromise<Uint8Array | undefined>;
   /** As many `get`s, in few requests; answers in the order asked. */
-  getMany(keys: readonly Key[], table: TableFence | undefined): MaybePromise<(Uint8Array | undefined)[]>;
+  getMany(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+  ): MaybePromise<(Uint8Array | undefined)[]>;
   /** The span joins the read set as far as it was read. */
   scan(span: Span, table: TableFence | undefined, options?: ScanOptions): KvCursor;
 
@@ -85,7 +88,11 @@ export interface KvTxn {
    * everything read before has been validated there (TXN-13). If that fails because of reads since the last `mark`,
    * throws `snapshot_moved`; because of older reads, `conflict`. Also `deadlock`, `lock_timeout`, `lock_not_available`.
    */
-  lock(keys: readonly Key[], table: TableFence | undefined, options: LockOptions): MaybePromise<LockedRow[]>;
+  lock(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+    options: LockOptions,
+  ): MaybePromise<LockedRow[]>;
 
   /** Buffers a write. It becomes visible to this transaction's reads at once, to others at commit. */
   put(k: Key, value: Uint8Array, table: TableFence | undefined): MaybePromise<void>;
@@ -142,7 +149,12 @@ export interface KvClient {
   /** TXN-3: the newest committed value at the key's leader, under its lease. For autocommit statements only. */
   latestGet(k: Key, table: TableFence, signal: AbortSignal): MaybePromise<Uint8Array | undefined>;
   /** TXN-3 for a span: one request to one leader, or `isComplete` false. */
-  latestScan(span: Span, table: TableFence, options: ScanOptions, signal: AbortSignal): MaybePromise<LatestScan>;
+  latestScan(
+    span: Span,
+    table: TableFence,
+    options: ScanOptions,
+    signal: AbortSignal,
+  ): MaybePromise<LatestScan>;
 
   /** Unique over the cluster and rising in a node: hidden row ids, object ids. */
   uniqueInt(): bigint;

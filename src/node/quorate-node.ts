@@ -95,9 +95,9 @@ export class QuorateNode {
   static async open(config: NodeConfig, ports: NodePorts): Promise<QuorateNode> {
     const { env, engine, disk } = ports;
     await engine.open();
-    let node: QuorateNode | undefined;
+    const made: { node?: QuorateNode } = {};
     const mvcc = await MvccStore.open(env.scheduler, engine, {
-      onCheckpointNeeded: () => node?.store.onCheckpointNeeded(),
+      onCheckpointNeeded: () => made.node?.store.onCheckpointNeeded(),
     });
     const log = await RaftLogStore.open(
       disk,
@@ -105,7 +105,9 @@ export class QuorateNode {
       { scheduler: env.scheduler, log: env.log },
     );
     const floor = maxTimestamp(log.clockCeiling, mvcc.highestTs());
-    node = new QuorateNode(config, ports, { mvcc, log: log.store, floor, recovered: log.ranges });
+    const durable = { mvcc, log: log.store, floor, recovered: log.ranges };
+    const node = new QuorateNode(config, ports, durable);
+    made.node = node;
     await node.store.open(bootstrapRange(config));
     return node;
   }
@@ -166,7 +168,9 @@ export class QuorateNode {
       this.#self,
       acceptors,
     );
-    transport.register('clock.round', (body, { from }) => clock.onRound(from, body as RoundRequest));
+    transport.register('clock.round', (body, { from }) =>
+      clock.onRound(from, body as RoundRequest),
+    );
     transport.register('clock.answer', (body, { from }) =>
       clock.onAnswer(from, body as RoundAnswer),
     );

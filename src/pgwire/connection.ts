@@ -163,8 +163,9 @@ export class Connection {
     if (message.kind === 'sync') {
       this.#isSkipping = false;
       const synced = session.sync();
-      const ready = (): void => this.#encoder.readyForQuery(session.status);
-      return isPromise(synced) ? this.#readyAfter(synced) : ready();
+      if (isPromise(synced)) return this.#readyAfter(synced);
+      this.#encoder.readyForQuery(session.status);
+      return undefined;
     }
     if (this.#isSkipping) return undefined;
     switch (message.kind) {

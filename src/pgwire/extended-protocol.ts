@@ -39,14 +39,12 @@ export class ExtendedProtocol {
   handle(message: ExtendedMessage, isSyncNext: () => boolean): MaybePromise<void> {
     switch (message.kind) {
       case 'parse':
-        return thenMaybe(
-          this.#session.parse(message.name, message.text, message.typeOids),
-          () => this.#out.empty('1'),
+        return thenMaybe(this.#session.parse(message.name, message.text, message.typeOids), () =>
+          this.#out.empty('1'),
         );
       case 'bind':
-        return thenMaybe(
-          this.#session.describeStatement(message.statement),
-          (description) => this.#bind(message, description),
+        return thenMaybe(this.#session.describeStatement(message.statement), (description) =>
+          this.#bind(message, description),
         );
       case 'describe':
         return message.what === 'S'
@@ -92,13 +90,10 @@ export class ExtendedProtocol {
       if (type === undefined) break;
       parameters.push(this.#decode(type, values[i] ?? null, formatOf(formats, i)));
     }
-    return thenMaybe(
-      this.#session.bind(message.portal, message.statement, parameters),
-      () => {
-        this.#formats.set(message.portal, resultFormats);
-        this.#out.empty('2');
-      },
-    );
+    return thenMaybe(this.#session.bind(message.portal, message.statement, parameters), () => {
+      this.#formats.set(message.portal, resultFormats);
+      this.#out.empty('2');
+    });
   }
 
   #decode(type: SqlType, value: Buffer | null, format: number): Datum {

@@ -226,7 +226,7 @@ export function decodeUtf8(raw: Buffer): string {
 
 /** The first bytes that are not UTF-8, as Postgres prints them: `0xff`. */
 function firstInvalid(raw: Buffer): string {
-  for (let i = 0; i < raw.length; ) {
+  for (let i = 0; i < raw.length;) {
     const lead = raw[i] ?? 0;
     const size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     const piece = raw.subarray(i, i + size);

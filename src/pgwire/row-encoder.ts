@@ -61,7 +61,7 @@ function textWriter(type: SqlType, ctx: FormatContext): WriteValue {
     case 'int4':
     case 'int8':
     case 'oid':
-      return (out, value) => out.textValue(String(value as number | bigint));
+      return (out, value) => out.textValue((value as number | bigint).toString());
     case 'text':
     case 'varchar':
     case 'bpchar':

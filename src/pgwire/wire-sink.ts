@@ -166,7 +166,7 @@ export class WireSink implements ResultSink {
 
   #afterOutput(): MaybePromise<void> {
     if (this.#out.length < OUTPUT_BYTES_HIGH || this.#isClosed) return undefined;
-    if (this.#ports.flush() || this.#isClosed) return undefined;
+    if (this.#ports.flush()) return undefined;
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 }

@@ -173,7 +173,12 @@ function decodeBody(reader: ByteReader): LogRecord | undefined {
 }
 
 /** Could a record of a batch in [`lowest`, `highest`] begin here? Cheap, and rules out nearly everything. */
-export function mayBeRecord(bytes: Buffer, offset: number, lowest: number, highest: number): boolean {
+export function mayBeRecord(
+  bytes: Buffer,
+  offset: number,
+  lowest: number,
+  highest: number,
+): boolean {
   const length = bytes.readUInt32BE(offset);
   if (length < 4 || offset + RECORD_HEAD_BYTES + length > bytes.length) return false;
   const kind = bytes[offset + RECORD_HEAD_BYTES] ?? 0;

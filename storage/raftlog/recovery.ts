@@ -97,7 +97,7 @@ export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
 
 /** Takes a segment's records in; the offset of the first bad one, if there is one. */
 function readSegment(bytes: Buffer, segment: Segment, found: Found): number | undefined {
-  for (let offset = 0; ; ) {
+  for (let offset = 0; ;) {
     const read = readRecord(bytes, offset, segment.number);
     if (read === 'end') return undefined;
     if (read === 'bad') return offset;

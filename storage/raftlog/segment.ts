@@ -144,8 +144,7 @@ export class SegmentPool {
   freeOldest(): void {
     const segment = must(this.#segments.shift());
     const name = segmentName(segment.number);
-    const isSpare =
-      segment.sizeBytes === this.#segmentBytes && this.#spares.length < SPARES_MAX;
+    const isSpare = segment.sizeBytes === this.#segmentBytes && this.#spares.length < SPARES_MAX;
     const spare = `spare-${++this.#spareNumber}`;
     void segment.file
       .close()

@@ -139,8 +139,8 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
     clients.push(client());
   }
   const failed = Promise.all(clients).then(() => undefined);
-  let failure: unknown;
-  failed.catch((error: unknown) => (failure = error));
+  let failure: Error | undefined;
+  failed.catch((error: unknown) => (failure = error as Error));
   for (let round = 0; round < 12; round++) {
     await world.run(1500, () => failure !== undefined);
     if (failure !== undefined) throw failure;
@@ -220,4 +220,3 @@ describe('bank', () => {
     expect(second.final).toEqual(first.final);
   });
 });
-

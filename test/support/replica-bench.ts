@@ -46,13 +46,13 @@ export class ReplicaBench {
   #timers: Timed[] = [];
 
   static async open(): Promise<ReplicaBench> {
-    let bench: ReplicaBench | undefined;
-    const env = makeEnv(() => bench);
+    const made: { bench?: ReplicaBench } = {};
+    const env = makeEnv(() => made.bench);
     const engine = new MemEngine();
     await engine.open();
     const mvcc = await MvccStore.open(env.scheduler, engine);
-    bench = new ReplicaBench(env, mvcc);
-    return bench;
+    made.bench = new ReplicaBench(env, mvcc);
+    return made.bench;
   }
 
   private constructor(env: Env, mvcc: MvccStore) {
