@@ -15,7 +15,7 @@ import { assert } from '../../src/base/assert.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { NodeId, RangeId, TxnId } from '../../src/base/ids.ts';
-import type { Key } from '../../src/base/span.ts';
+import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { addMs, maxTimestamp, timestampOfUnixMs } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -57,8 +57,8 @@ export interface ReplicaHost {
   readonly clock: QuorumClock;
   readonly mvcc: Mvcc;
   readonly settings: ReplicaSettings;
-  /** Finds out the outcome of an undecided transaction, in the background (TXN-10). */
-  recover(txnId: TxnId, anchor: Key): void;
+  /** Finds out the outcome of an undecided transaction and applies it to the span, in the background (TXN-10). */
+  recover(txnId: TxnId, anchor: Key, span: Span): void;
   /** Other ranges of this node next to a span, for `moved` replies. */
   neighbours(of: RangeDescriptor): readonly RangeDescriptor[];
   /** Something was proposed: Ready wants to run. */
@@ -229,12 +229,14 @@ export class Replica {
       office.deciding.delete(command.txnId);
       const holder = office.pending.get(command.txnId);
       if (holder !== undefined) office.pending.remove(holder);
+    } else if (command.kind === 'prepare' && !this.state.prepared.has(command.txnId)) {
+      // An abort marker came before it: it holds nothing.
+      const holder = office.pending.get(command.txnId);
+      if (holder !== undefined) office.pending.remove(holder);
     } else if (command.kind === 'prepare' && office.term !== entry.term) {
       // An entry of an earlier term, applied in this office: its record holds from now on.
       const isHeld = office.pending.get(command.txnId) !== undefined;
-      if (!isHeld && this.state.prepared.has(command.txnId)) {
-        office.pending.add(this.holderOf(command));
-      }
+      if (!isHeld) office.pending.add(this.holderOf(command));
     }
   }
 
@@ -319,7 +321,8 @@ export class Replica {
 
   #suspect(holder: Holder): void {
     if (holder.isPrepare && holder.anchor !== undefined) {
-      this.host.recover(holder.txnId, holder.anchor);
+      const { start, end } = this.state.descriptor;
+      this.host.recover(holder.txnId, holder.anchor, { start, end });
     }
   }
 

@@ -55,6 +55,17 @@ export class Recovery {
     return recovering;
   }
 
+  /**
+   * For a range that holds the record: learns the outcome and applies it to that range's span. The anchor may know it
+   * without knowing the participants, when an abort marker was all it ever had.
+   */
+  async recoverAt(txnId: TxnId, anchor: Key, span: Span): Promise<void> {
+    const outcome = await this.recover(txnId, anchor, true);
+    if (outcome.kind === 'unknown') return;
+    const commitTs = outcome.kind === 'committed' ? outcome.ts : TS_ZERO;
+    await this.tellNow(txnId, anchor, [span], commitTs);
+  }
+
   async #recover(txnId: TxnId, anchor: Key, isHolder: boolean): Promise<Outcome> {
     const [first] = await this.#votes(txnId, anchor, pointSpan(anchor));
     if (first === undefined) return { kind: 'unknown' };

@@ -197,7 +197,7 @@ export class QuorateNode {
       {
         ...{ self: this.#self, env, hlc: this.hlc, clock: this.clock, mvcc: this.#mvcc },
         settings: { leaseMs: settings.reads === 'lease' ? leaseMs : 0, suspendToleranceMs: 50 },
-        recover: (txnId, anchor) => void this.#recovery?.recover(txnId, anchor, true),
+        recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
       raftOptionsOf(settings),
     );

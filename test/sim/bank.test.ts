@@ -152,7 +152,9 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
   await world.run(8000);
   isOver = true;
   await world.settle(failed, 60_000);
-  const final = await world.settle(readAll(cluster.kv(1)!));
+  const final = await world.settle(readAll(cluster.kv(1)!)).catch((error: unknown) => {
+    throw new Error(`seed ${seed}: ${String(error)}\n${cluster.describe()}`);
+  });
   expect(cluster.fatal, `seed ${seed}`).toEqual([]);
   expect(sum(final), `seed ${seed}: at the end`).toBe(ACCOUNTS * START);
   if (tally.ambiguous === 0) {

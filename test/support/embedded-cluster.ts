@@ -105,6 +105,29 @@ export class EmbeddedCluster {
     machine.node = node;
   }
 
+  /** What each replica thinks: for the story of a failure. */
+  describe(): string {
+    const lines = this.machines.flatMap(({ id, node }) =>
+      [...(node?.store.groups() ?? [])].map(({ state, raft, replica, isBroken, isInstalling }) => {
+        const { rangeId, generation } = state.descriptor;
+        const flags = [
+          isBroken ? 'broken' : '',
+          isInstalling ? 'installing' : '',
+          replica.office?.isServing === true ? 'serving' : '',
+          replica.office?.isHandingOver === true ? 'handing over' : '',
+          replica.office?.isSplitting === true ? 'splitting' : '',
+        ];
+        return (
+          `node ${id} range ${rangeId} gen ${generation} ${raft.role} term ${raft.term} leader ` +
+          `${raft.leader ?? '-'} log ${raft.firstIndex}..${raft.lastIndex} commit ` +
+          `${raft.commitIndex} applied ${state.appliedIndex} prepared ${state.prepared.size} ` +
+          flags.filter((flag) => flag !== '').join(', ')
+        );
+      }),
+    );
+    return lines.join('\n');
+  }
+
   /** kill -9, and the loss of what was not synced. */
   crash(id: number, keepRate = 0): void {
     const machine = this.at(id);
