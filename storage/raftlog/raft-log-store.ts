@@ -7,7 +7,8 @@
  * - LOG-1: a promise resolves only after an fdatasync that began after its records were written.
  * - LOG-2: after a failed write or sync nothing is acknowledged any more, and nothing is retried.
  * - LOG-3: what a record says is in force until a later record of its range says otherwise; a segment is freed only
- *   when no record in it is in force. What little holds an old segment is copied forward first.
+ *   when no record in it is in force. What little holds an old segment is copied forward first. Freeing waits for the
+ *   flush that runs: what it has written is in force only once it is synced.
  *
  * In memory: per segment and range, the highest index it holds; the newest hard state of each range; the ceiling. The
  * entries themselves are handed over at start and then are Raft's to keep. Recovery is in recovery.ts.
@@ -16,7 +17,7 @@ import { assert, must } from '../../src/base/assert.ts';
 import { QuorateError } from '../../src/base/errors.ts';
 import type { RangeId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
+import { TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Disk } from '../../src/env/disk.ts';
 import type { Logger, Scheduler } from '../../src/env/env.ts';
 import { RecordWriter } from './record.ts';
@@ -101,11 +102,16 @@ export class RaftLogStore {
   readonly #segments: SegmentPool;
   readonly #ranges = new Map<RangeId, RangeLog>();
   readonly #writer = new RecordWriter();
+  /** Of the flush that runs: the segment written to, and those written to so far. */
+  #segment: Segment | undefined;
+  readonly #unsynced = new Set<Segment>();
   #ceiling: Timestamp = TS_ZERO;
   #ceilingIn = 0;
   #queue: Queued[] = [];
   #isFlushing = false;
   #isCleaning = false;
+  /** Something may be freed once the flush that runs has ended. */
+  #isFreeDue = false;
   #syncBatch: number;
   #failure: unknown;
   #idleWaiters: (() => void)[] = [];
@@ -161,13 +167,13 @@ export class RaftLogStore {
     const range = this.#ranges.get(rangeId);
     if (range === undefined || firstToKeep <= range.first) return;
     range.first = firstToKeep;
-    this.#freeSegments();
+    this.#maybeFree();
   }
 
   /** The range has left this node: nothing of it is needed. */
   removeRange(rangeId: RangeId): void {
     this.#ranges.delete(rangeId);
-    this.#freeSegments();
+    this.#maybeFree();
   }
 
   /** Resolves when nothing is queued or being flushed. */
@@ -207,6 +213,7 @@ export class RaftLogStore {
         this.#queue = [];
         break;
       }
+      if (this.#isFreeDue) this.#freeSegments();
       for (const { resolve } of taken) resolve();
     }
     this.#isFlushing = false;
@@ -223,59 +230,24 @@ export class RaftLogStore {
   async #flush(taken: readonly Queued[]): Promise<void> {
     // What was queued before is durable: one that says nothing has only waited for that. Batches have no gaps.
     if (!taken.some((each) => this.#saysSomething(each))) return;
-    const batchNumber = this.#syncBatch++;
-    const written = new Set<Segment>();
-    let segment = await this.#segments.current();
-    this.#writer.beginBatch(batchNumber);
-    this.#writer.beginSegment(segment.number);
-    const makeRoom = async (bytes: number): Promise<void> => {
-      if (segment.position + this.#writer.length + bytes <= segment.sizeBytes) return;
-      this.#write(segment, written);
-      // What a recycled file held before may follow: the end has to be said.
-      if (segment.end()) written.add(segment);
-      segment = await this.#segments.next(bytes);
-      this.#writer.beginSegment(segment.number);
-    };
-    for (const { batch, refresh } of taken) {
-      for (const rangeId of refresh) {
+    this.#segment = await this.#segments.current();
+    this.#writer.beginBatch(this.#syncBatch++);
+    this.#writer.beginSegment(this.#segment.number);
+    for (const each of taken) {
+      for (const rangeId of each.refresh) {
         const range = this.#ranges.get(rangeId);
         if (range?.hardState === undefined) continue;
-        await makeRoom(this.#writer.smallBytes);
-        range.hardStateIn = segment.number;
-        this.#writer.hardState(rangeId, range.hardState);
+        await this.#writeHardState(rangeId, range, range.hardState);
       }
-      if (batch.clockCeiling !== undefined && batch.clockCeiling > this.#ceiling) {
-        await makeRoom(this.#writer.smallBytes);
-        this.#ceiling = maxTimestamp(this.#ceiling, batch.clockCeiling);
-        this.#ceilingIn = segment.number;
-        this.#writer.ceiling(this.#ceiling);
-      }
-      for (const append of batch.ranges) {
-        const range = this.#rangeOf(append.rangeId);
-        if (append.hardState !== undefined) {
-          await makeRoom(this.#writer.smallBytes);
-          range.hardState = append.hardState;
-          range.hardStateIn = segment.number;
-          this.#writer.hardState(append.rangeId, append.hardState);
-        }
-        if (append.truncateFrom !== undefined) {
-          await makeRoom(this.#writer.smallBytes);
-          this.#writer.truncate(append.rangeId, append.truncateFrom);
-          segment.noteEntry(append.rangeId, append.truncateFrom);
-        }
-        for (const entry of append.entries) {
-          await makeRoom(this.#writer.entryBytes(entry));
-          this.#writer.entry(append.rangeId, entry);
-          segment.noteEntry(append.rangeId, entry.index);
-          this.#stats.entries++;
-        }
-      }
+      await this.#writeCeiling(each.batch.clockCeiling);
+      for (const append of each.batch.ranges) await this.#writeAppend(append);
     }
-    this.#write(segment, written);
-    for (const each of written) {
-      await each.sync();
+    this.#writeOut();
+    for (const segment of this.#unsynced) {
+      await segment.sync();
       this.#stats.syncs++;
     }
+    this.#unsynced.clear();
     this.#stats.batches++;
     this.#segments.prepareNext();
     this.#maybeClean();
@@ -290,11 +262,60 @@ export class RaftLogStore {
     );
   }
 
-  #write(segment: Segment, written: Set<Segment>): void {
+  async #writeCeiling(ceiling: Timestamp | undefined): Promise<void> {
+    if (ceiling === undefined || ceiling <= this.#ceiling) return;
+    if (!this.#hasRoom(this.#writer.smallBytes)) await this.#nextSegment(this.#writer.smallBytes);
+    this.#ceiling = ceiling;
+    this.#ceilingIn = must(this.#segment).number;
+    this.#writer.ceiling(ceiling);
+  }
+
+  async #writeHardState(id: RangeId, range: RangeLog, hardState: HardStateRecord): Promise<void> {
+    if (!this.#hasRoom(this.#writer.smallBytes)) await this.#nextSegment(this.#writer.smallBytes);
+    range.hardState = hardState;
+    range.hardStateIn = must(this.#segment).number;
+    this.#writer.hardState(id, hardState);
+  }
+
+  /** Waits only where a segment ends: most batches are written in one go. */
+  async #writeAppend(append: LogAppend): Promise<void> {
+    const { rangeId, hardState, truncateFrom, entries } = append;
+    const range = this.#rangeOf(rangeId);
+    if (hardState !== undefined) await this.#writeHardState(rangeId, range, hardState);
+    if (truncateFrom !== undefined) {
+      if (!this.#hasRoom(this.#writer.smallBytes)) await this.#nextSegment(this.#writer.smallBytes);
+      this.#writer.truncate(rangeId, truncateFrom);
+      must(this.#segment).noteEntry(rangeId, truncateFrom);
+    }
+    for (const entry of entries) {
+      const bytes = this.#writer.entryBytes(entry);
+      if (!this.#hasRoom(bytes)) await this.#nextSegment(bytes);
+      this.#writer.entry(rangeId, entry);
+      must(this.#segment).noteEntry(rangeId, entry.index);
+    }
+    this.#stats.entries += entries.length;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { position, sizeBytes } = must(this.#segment);
+    return position + this.#writer.length + bytes <= sizeBytes;
+  }
+
+  async #nextSegment(bytes: number): Promise<void> {
+    const ended = must(this.#segment);
+    this.#writeOut();
+    // What a recycled file held before may follow: the end has to be said.
+    if (ended.end()) this.#unsynced.add(ended);
+    this.#segment = await this.#segments.next(bytes);
+    this.#writer.beginSegment(this.#segment.number);
+  }
+
+  #writeOut(): void {
+    const segment = must(this.#segment);
     const bytes = this.#writer.take();
     if (bytes.length === 0) return;
     segment.write(bytes);
-    written.add(segment);
+    this.#unsynced.add(segment);
     this.#stats.bytes += bytes.length;
   }
 
@@ -309,8 +330,14 @@ export class RaftLogStore {
 
   /* ---------- freeing ---------- */
 
-  /** Frees the oldest segments as long as nothing in them is in force. */
+  #maybeFree(): void {
+    this.#isFreeDue = true;
+    if (!this.#isFlushing && this.#failure === undefined) this.#freeSegments();
+  }
+
+  /** Frees the oldest segments as long as nothing in them is in force. Never during a flush. */
   #freeSegments(): void {
+    this.#isFreeDue = false;
     for (;;) {
       const oldest = this.#segments.oldest();
       if (oldest === undefined || this.#holds(oldest)) return;
@@ -351,7 +378,7 @@ export class RaftLogStore {
       this.#enqueue({ ranges: [], ...(holdsCeiling ? { clockCeiling } : {}) }, refresh).then(
         () => {
           this.#isCleaning = false;
-          this.#freeSegments();
+          this.#maybeFree();
         },
         () => undefined,
       );

@@ -2,6 +2,8 @@
  * Reads the log back at start. Sync batches are numbered without gaps, and every record says how many the batch before
  * had. So a bad record is a torn tail, and cut, when every valid record behind it belongs to the batch that was being
  * written: none of that was acknowledged. Anything else that is missing was acknowledged: the node refuses to start.
+ * Zeros say that a segment ends; at the end of the last one they are believed only if nothing later stands behind
+ * them (elsewhere the segment that follows shows what is missing).
  *
  * The cut is made durable (a zero length where the bad record was, later segments removed), and segments that were read
  * are synced before anything they say is answered for. The tail is not written on: the next append begins a segment.
@@ -71,6 +73,7 @@ export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
   };
   const segments: Segment[] = [];
   let torn: { readonly file: string; readonly offset: number } | undefined;
+  const last = numbers.at(-1);
   for (const number of numbers) {
     const name = segmentName(number);
     const file = await disk.open(name);
@@ -83,11 +86,13 @@ export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
       continue;
     }
     const segment = new Segment(number, file, size, size);
-    const bad = readSegment(bytes, segment, found);
-    if (bad !== undefined) {
-      if (holdsLater(bytes, bad, number, found)) throw new LogCorruption(name, bad);
-      torn = { file: name, offset: bad };
-      file.write(bad, Buffer.alloc(Math.min(RECORD_HEAD_BYTES, size - bad)));
+    const { offset, isBad } = readSegment(bytes, segment, found);
+    if ((isBad || number === last) && holdsLater(bytes, offset, number, found)) {
+      throw new LogCorruption(name, offset);
+    }
+    if (isBad) {
+      torn = { file: name, offset };
+      file.write(offset, Buffer.alloc(Math.min(RECORD_HEAD_BYTES, size - offset)));
     }
     await file.sync();
     segments.push(segment);
@@ -95,13 +100,16 @@ export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
   return { segments, ...found };
 }
 
-/** Takes a segment's records in; the offset of the first bad one, if there is one. */
-function readSegment(bytes: Buffer, segment: Segment, found: Found): number | undefined {
+/** Takes a segment's records in; where they end, and whether by a bad one. */
+function readSegment(
+  bytes: Buffer,
+  segment: Segment,
+  found: Found,
+): { readonly offset: number; readonly isBad: boolean } {
   for (let offset = 0; ;) {
     const read = readRecord(bytes, offset, segment.number);
-    if (read === 'end') return undefined;
-    if (read === 'bad') return offset;
-    if (!follows(read.record, found)) return offset;
+    if (read === 'end') return { offset, isBad: false };
+    if (read === 'bad' || !follows(read.record, found)) return { offset, isBad: true };
     found.syncBatch = read.record.syncBatch;
     found.lastCount = read.record.place + 1;
     takeRecord(read.record, segment, found);
@@ -119,16 +127,36 @@ function follows({ syncBatch, place, previousCount }: LogRecord, found: Found): 
 /** Is there, at or behind an offset, a valid record that proves an acknowledged one to be missing? */
 function holdsLater(bytes: Buffer, from: number, segment: number, found: Found): boolean {
   const { syncBatch, lastCount } = found;
-  const highest = syncBatch + BATCHES_AHEAD_MAX;
-  for (let offset = from; offset + RECORD_HEAD_BYTES < bytes.length; offset++) {
+  // Where nothing has been read the numbers may begin anywhere.
+  const highest = syncBatch === 0 ? Number.MAX_SAFE_INTEGER : syncBatch + BATCHES_AHEAD_MAX;
+  const end = endOfData(bytes) - RECORD_HEAD_BYTES;
+  // The first byte of a record is that of its length: in most places it is too large, or all is zero.
+  const lengthByteMax = bytes.length >>> 24;
+  for (let offset = from; offset < end; offset++) {
+    if ((bytes[offset] ?? 0) > lengthByteMax) continue;
     if (!mayBeRecord(bytes, offset, syncBatch + 1, highest)) continue;
     const read = readRecord(bytes, offset, segment);
     if (read === 'end' || read === 'bad') continue;
     if (read.record.syncBatch > syncBatch + 1) return true;
     // Of the batch after the last one seen: that one must be whole, else the bad record was one of it.
-    if (read.record.previousCount !== lastCount) return true;
+    if (syncBatch > 0 && read.record.previousCount !== lastCount) return true;
   }
   return false;
+}
+
+const ZEROS = Buffer.alloc(1 << 16);
+
+/** Behind the last byte that is not zero: a segment that was never used again is mostly zeros. */
+function endOfData(bytes: Buffer): number {
+  let end = bytes.length;
+  while (
+    end >= ZEROS.length &&
+    bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0
+  ) {
+    end -= ZEROS.length;
+  }
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
 }
 
 function takeRecord(record: LogRecord, segment: Segment, found: Found): void {

@@ -3,7 +3,9 @@
  * ahead of need; a freed one is renamed to be a next one, so that in the long run no file is made or grown (a file of
  * its full size takes twice the syncs of a growing one).
  *
- * A segment's number is its name: `log-0000000012`. A spare is called `spare-N`. Recovery opens no spare.
+ * A segment's number is its name: `log-0000000012`. A spare is called `spare-N`; recovery reads none. Segments go one
+ * after the other, oldest first: a gap would look like lost records at the next start. A failure to let one go is not
+ * the log's: it and all later ones stay.
  */
 import { assert, must } from '../../src/base/assert.ts';
 import type { RangeId } from '../../src/base/ids.ts';
@@ -11,6 +13,7 @@ import { RECORD_HEAD_BYTES } from './record.ts';
 import type { Disk, DiskFile } from '../../src/env/disk.ts';
 
 const SPARES_MAX = 2;
+const SPARE_NAME = /^spare-(\d+)$/;
 
 export function segmentName(number: number): string {
   return `log-${String(number).padStart(10, '0')}`;
@@ -73,6 +76,10 @@ export class SegmentPool {
   readonly #spares: string[] = [];
   #spareNumber = 0;
   #making: Promise<void> | undefined;
+  /** Making one ahead of need has failed: whoever needs the segment tries again, and meets the failure. */
+  #isMakingFailed = false;
+  /** The segments being let go, one after the other; never rejects. */
+  #freeing: Promise<boolean> = Promise.resolve(true);
 
   /** `recovered`: the segments found, oldest first; the last is written on where its records end. */
   static async open(
@@ -81,8 +88,21 @@ export class SegmentPool {
     recovered: readonly Segment[],
   ): Promise<SegmentPool> {
     const pool = new SegmentPool(disk, segmentBytes, [...recovered]);
-    for (const name of await disk.list()) if (name.startsWith('spare-')) await disk.remove(name);
+    for (const name of await disk.list()) {
+      const match = SPARE_NAME.exec(name);
+      if (match !== null) await pool.#adopt(name, Number(match[1]));
+    }
     return pool;
+  }
+
+  /** Spares of the run before are as good as new ones, if they are whole. */
+  async #adopt(name: string, number: number): Promise<void> {
+    this.#spareNumber = Math.max(this.#spareNumber, number);
+    const file = await this.#disk.open(name);
+    const size = await file.size();
+    await file.close();
+    if (size === this.#segmentBytes && this.#spares.length < SPARES_MAX) this.#spares.push(name);
+    else await this.#disk.remove(name);
   }
 
   private constructor(disk: Disk, segmentBytes: number, segments: Segment[]) {
@@ -108,8 +128,10 @@ export class SegmentPool {
     await this.#making;
     const spare = sizeBytes === this.#segmentBytes ? this.#spares.shift() : undefined;
     let file: DiskFile;
-    if (spare === undefined) file = await this.#disk.create(name, sizeBytes);
-    else {
+    if (spare === undefined) {
+      file = await this.#disk.create(name, sizeBytes);
+      this.#isMakingFailed = false;
+    } else {
       await this.#disk.rename(spare, name);
       file = await this.#disk.open(name);
     }
@@ -122,15 +144,14 @@ export class SegmentPool {
   prepareNext(): void {
     const current = this.#segments.at(-1);
     if (current === undefined || current.position * 2 < current.sizeBytes) return;
-    if (this.#spares.length > 0 || this.#making !== undefined) return;
+    if (this.#spares.length > 0 || this.#making !== undefined || this.#isMakingFailed) return;
     const name = `spare-${++this.#spareNumber}`;
     this.#making = this.#disk
       .create(name, this.#segmentBytes)
       .then((file) => file.close())
       .then(
         () => void this.#spares.push(name),
-        // Whoever needs the segment meets the failure.
-        () => undefined,
+        () => void (this.#isMakingFailed = true),
       )
       .finally(() => (this.#making = undefined));
   }
@@ -143,23 +164,32 @@ export class SegmentPool {
   /** Lets the oldest go: it becomes a spare, or is removed. */
   freeOldest(): void {
     const segment = must(this.#segments.shift());
+    this.#freeing = this.#freeing.then(async (isOrdered) => {
+      if (!isOrdered) return false;
+      try {
+        await this.#free(segment);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  async #free(segment: Segment): Promise<void> {
     const name = segmentName(segment.number);
-    const isSpare = segment.sizeBytes === this.#segmentBytes && this.#spares.length < SPARES_MAX;
+    await segment.file.close();
+    if (segment.sizeBytes !== this.#segmentBytes || this.#spares.length >= SPARES_MAX) {
+      await this.#disk.remove(name);
+      return;
+    }
     const spare = `spare-${++this.#spareNumber}`;
-    void segment.file
-      .close()
-      .then(() => (isSpare ? this.#disk.rename(name, spare) : this.#disk.remove(name)))
-      .then(
-        () => {
-          if (isSpare) this.#spares.push(spare);
-        },
-        // A file that could not be let go is found and skipped at the next start.
-        () => undefined,
-      );
+    await this.#disk.rename(name, spare);
+    this.#spares.push(spare);
   }
 
   async close(): Promise<void> {
     await this.#making;
+    await this.#freeing;
     for (const segment of this.#segments) await segment.file.close();
   }
 }

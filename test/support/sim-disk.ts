@@ -1,6 +1,7 @@
 /**
- * A disk in memory that can crash: what was not synced is lost, or half of it, at random. Syncs can be made to fail, and
- * bits flipped. Durable state is per file; creation, renaming and removal are durable at once.
+ * A disk in memory that can crash: what was not synced is lost, or half of it, at random. Syncs can be made to fail,
+ * bits flipped and bytes erased. Durable state is per file; creation, renaming and removal take effect as one, durably,
+ * when `beforeChange` lets them.
  */
 import type { Disk, DiskFile } from '../../src/env/disk.ts';
 import { DiskError } from '../../src/env/disk.ts';
@@ -21,6 +22,8 @@ export class SimDisk implements Disk {
   #epoch = 0;
   /** Lets a test hold syncs back: each waits for this promise. */
   beforeSync: () => Promise<void> = () => Promise.resolve();
+  /** The same for what changes the directory; undefined: at once, and in the order of the calls. */
+  beforeChange: (() => Promise<void>) | undefined;
 
   list(): Promise<string[]> {
     return Promise.resolve([...this.#files.keys()].sort());
@@ -50,16 +53,25 @@ export class SimDisk implements Disk {
   }
 
   rename(from: string, to: string): Promise<void> {
-    const file = this.#files.get(from);
-    if (file === undefined) return Promise.reject(new DiskError('disk_missing', from));
-    this.#files.delete(from);
-    this.#files.set(to, file);
-    return Promise.resolve();
+    return this.#change(() => {
+      const file = this.#files.get(from);
+      if (file === undefined) throw new DiskError('disk_missing', from);
+      this.#files.delete(from);
+      this.#files.set(to, file);
+    });
   }
 
   remove(name: string): Promise<void> {
-    this.#files.delete(name);
-    return Promise.resolve();
+    return this.#change(() => void this.#files.delete(name));
+  }
+
+  async #change(act: () => void): Promise<void> {
+    const epoch = this.#epoch;
+    if (this.beforeChange !== undefined) await this.beforeChange();
+    // The process that asked has crashed: it never gets an answer.
+    if (epoch !== this.#epoch) return new Promise(() => undefined);
+    act();
+    return undefined;
   }
 
   /** Power is lost: unsynced writes are gone, but for those, whole or torn, that chance lets through. */
@@ -78,10 +90,18 @@ export class SimDisk implements Disk {
     this.failSyncs = false;
   }
 
-  flipBit(name: string, offset: number): void {
+  flipBit(name: string, offset: number, bit = 0): void {
+    for (const bytes of this.#contents(name)) bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+  }
+
+  /** Puts zeros where something was. */
+  erase(name: string, offset: number, length: number): void {
+    for (const bytes of this.#contents(name)) bytes.fill(0, offset, offset + length);
+  }
+
+  #contents(name: string): Buffer[] {
     const file = this.#files.get(name);
-    if (file === undefined) return;
-    for (const bytes of [file.durable, file.current]) bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+    return file === undefined ? [] : [file.durable, file.current];
   }
 
   #handle(name: string, file: File): DiskFile {

@@ -172,8 +172,8 @@ describe('calls', () => {
   it('end with their time, and tell the other side', async () => {
     const { world, a, b } = await pair();
     let isAborted = false;
-    b.transport.register('wait', (_, { signal }) => {
-      signal().addEventListener('abort', () => (isAborted = true));
+    b.transport.register('wait', (_, context) => {
+      context.signal().addEventListener('abort', () => (isAborted = true));
       return new Promise(() => undefined);
     });
     const error = await world.settle(failureOf(a.transport.call(B, 'wait', 1, soon)));

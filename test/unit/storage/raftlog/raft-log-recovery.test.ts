@@ -1,0 +1,207 @@
+/** What recovery makes of damage, crashes while segments are let go, and full disks. */
+import { describe, expect, it } from 'vitest';
+import { rangeId } from '../../../../src/base/ids.ts';
+import type { Timestamp } from '../../../../src/base/timestamp.ts';
+import type { LogAppend, OpenedLog } from '../../../../storage/raftlog/raft-log-store.ts';
+import { RaftLogStore } from '../../../../storage/raftlog/raft-log-store.ts';
+import { RecordWriter } from '../../../../storage/raftlog/record.ts';
+import { LogCorruption } from '../../../../storage/raftlog/recovery.ts';
+import { SimDisk } from '../../../support/sim-disk.ts';
+import { seededRandom, silentLogger } from '../../../support/sim-env.ts';
+
+const RANGE = rangeId(1);
+const FIRST = 'log-0000000001';
+const ports = {
+  scheduler: {
+    after: () => ({ cancel: () => undefined }),
+    defer: (fn: () => void) => void setImmediate(fn),
+    sleep: () => Promise.resolve(),
+  },
+  log: silentLogger,
+};
+
+function open(disk: SimDisk, segmentBytes = 2048): Promise<OpenedLog> {
+  return RaftLogStore.open(disk, { segmentBytes, segmentsSoftMax: 3 }, ports);
+}
+
+function entry(index: number, size = 10): LogAppend {
+  const data = Buffer.alloc(size, index & 255);
+  return {
+    rangeId: RANGE,
+    truncateFrom: undefined,
+    entries: [{ index, term: 1, data }],
+    hardState: undefined,
+  };
+}
+
+function indexes(opened: OpenedLog): number[] {
+  return (opened.ranges.get(RANGE)?.entries ?? []).map(({ index }) => index);
+}
+
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+/** Lets everything that was begun in the background end. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A log of six syncs of two records each; where the bytes in use end. */
+async function written(): Promise<{ disk: SimDisk; end: number }> {
+  const disk = new SimDisk();
+  const { store } = await open(disk);
+  for (let index = 1; index <= 11; index += 2) {
+    await store.append({ ranges: [entry(index), entry(index + 1)] });
+  }
+  const bytes = await disk.readAll(FIRST);
+  let end = bytes!.length;
+  while (bytes![end - 1] === 0) end--;
+  return { disk, end };
+}
+
+describe('damage', () => {
+  it('of any one bit is refused, or was in the last batch and only that is cut', async () => {
+    const { end } = await written();
+    const kept = new Set<number>();
+    for (let bit = 0; bit < end * 8; bit += 3) {
+      const { disk } = await written();
+      disk.flipBit(FIRST, bit >> 3, bit & 7);
+      const result = await open(disk).then(indexes, (error: unknown) => error);
+      if (Array.isArray(result)) {
+        expect(result, `bit ${bit}`).toEqual(upTo(result.length));
+        kept.add(result.length);
+      } else expect(result, `bit ${bit}`).toBeInstanceOf(LogCorruption);
+    }
+    expect([...kept].sort((a, b) => a - b)).toEqual([10, 11]);
+  });
+
+  it('by zeros is refused as well: they are not the end where later batches follow', async () => {
+    const { end } = await written();
+    for (let offset = 0; offset + 24 < end / 2; offset += 7) {
+      const { disk } = await written();
+      disk.erase(FIRST, offset, 24);
+      await expect(open(disk), `offset ${offset}`).rejects.toBeInstanceOf(LogCorruption);
+    }
+  });
+
+  it('at the beginning of an old segment is seen, however many batches it is behind', async () => {
+    const disk = new SimDisk();
+    const writer = new RecordWriter();
+    writer.beginSegment(1);
+    for (let batch = 5_000_000; batch < 5_000_004; batch++) {
+      writer.beginBatch(batch);
+      writer.entry(RANGE, { index: batch, term: 1, data: Buffer.from('x') });
+    }
+    await disk.replace(FIRST, Buffer.concat([writer.take(), Buffer.alloc(1000)]));
+    expect(indexes(await open(disk))).toHaveLength(4);
+    disk.flipBit(FIRST, 12);
+    await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
+  });
+
+  it('to a segment that has others behind it is refused', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    for (let index = 1; index <= 30; index++) await store.append({ ranges: [entry(index, 200)] });
+    expect(store.segmentCount()).toBeGreaterThan(3);
+    disk.erase(FIRST, 1000, 1048);
+    await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
+  });
+});
+
+describe('segments', () => {
+  it('are let go oldest first, so that a crash leaves no gap', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = seededRandom(seed);
+      const disk = new SimDisk();
+      const { store } = await open(disk);
+      for (let index = 1; index <= 40; index++) await store.append({ ranges: [entry(index, 200)] });
+      // Changes of the directory take their time, each its own.
+      disk.beforeChange = async () => {
+        for (let i = random.int(0, 6); i > 0; i--) await new Promise((r) => setImmediate(r));
+      };
+      store.compact(RANGE, 38);
+      for (let i = random.int(0, 20); i > 0; i--) await new Promise((r) => setImmediate(r));
+      disk.crash(random, 0.5);
+      disk.beforeChange = undefined;
+      const found = indexes(await open(disk));
+      expect(found.at(-1), `seed ${seed}`).toBe(40);
+      expect(found, `seed ${seed}`).toEqual(upTo(40).slice(-found.length));
+    }
+  });
+
+  it('are kept while what replaces their last records is not durable yet', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    const vote = (term: number): LogAppend => ({
+      ...{ rangeId: RANGE, truncateFrom: undefined, entries: [] },
+      hardState: { term, vote: 1 },
+    });
+    await store.append({ ranges: [vote(5)], clockCeiling: 50 as Timestamp });
+    for (let index = 1; index <= 12; index++) await store.append({ ranges: [entry(index, 200)] });
+    disk.beforeSync = () => new Promise(() => undefined);
+    void store.append({ ranges: [vote(6)], clockCeiling: 60 as Timestamp });
+    await settle();
+    store.compact(RANGE, 13);
+    await settle();
+    disk.crash(seededRandom(1), 0);
+    disk.beforeSync = () => Promise.resolve();
+    const { ranges, clockCeiling } = await open(disk);
+    expect(ranges.get(RANGE)?.hardState).toEqual({ term: 5, vote: 1 });
+    expect(clockCeiling).toBe(50);
+  });
+
+  it('are used again, through restarts too, and what they held before never counts', async () => {
+    const disk = new SimDisk();
+    let { store } = await open(disk);
+    let made = 0;
+    const create = disk.create.bind(disk);
+    disk.create = (name, size) => {
+      made++;
+      return create(name, size);
+    };
+    let index = 0;
+    for (let round = 0; round < 12; round++) {
+      for (let i = 0; i < 60; i++) {
+        index++;
+        await store.append({ ranges: [entry(index, (index * 37) % 200)] });
+        store.compact(RANGE, index);
+        await settle();
+      }
+      disk.crash(seededRandom(round + 1), 0);
+      const opened = await open(disk);
+      expect(indexes(opened).at(-1)).toBe(index);
+      store = opened.store;
+    }
+    // About 85 segments have been filled.
+    expect(made).toBeLessThan(40);
+    expect((await disk.list()).length).toBeLessThan(8);
+  });
+
+  it('of the size of one record are made for records that are larger', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    await store.append({ ranges: [entry(1, 10), entry(2, 9000), entry(3, 10)] });
+    const opened = await open(disk);
+    expect(indexes(opened)).toEqual([1, 2, 3]);
+    expect(opened.ranges.get(RANGE)?.entries[1]?.data).toHaveLength(9000);
+  });
+
+  it('are not asked for over and over where there is no room for them', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    await store.append({ ranges: [entry(1)] });
+    let attempts = 0;
+    disk.create = () => {
+      attempts++;
+      return Promise.reject(new Error('no room'));
+    };
+    for (let index = 2; index <= 8; index++) {
+      await store.append({ ranges: [entry(index, 150)] });
+      await settle();
+    }
+    expect(attempts).toBeLessThanOrEqual(1);
+    await expect(store.append({ ranges: [entry(9, 1500)] })).rejects.toThrow('cannot be written');
+    await expect(store.append({ ranges: [entry(9)] })).rejects.toThrow('cannot be written');
+  });
+});
