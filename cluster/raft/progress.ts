@@ -8,30 +8,39 @@
  * Invariant: `0 <= match < next`.
  */
 import { assert } from '../../src/base/assert.ts';
+import type { NodeId } from '../../src/base/ids.ts';
 
 export type ProgressState = 'probe' | 'replicate' | 'snapshot';
 
 export class Progress {
+  readonly peer: NodeId;
+  /** The highest index known to be in the peer's durable log as it is in the leader's. */
   match = 0;
+  /** The first index of the next append. */
   next: number;
   state: ProgressState = 'probe';
   /** Heard from since the last check of the quorum. */
   isActive = false;
-  /** In `probe`: an append is out; the next goes after its answer or a heartbeat's. */
+  /** Ticks since the peer was heard from in this term. */
+  quietTicks = 0;
+  /** In `probe`: an append is out, or no use; the next goes after an answer. */
   isPaused = false;
   /** In `snapshot`: asked for in a Ready already. */
   isSnapshotAsked = false;
+  /** Older entries are being read from the durable log: nothing is sent before they come. */
+  isReading = false;
   /** When the newest round that the peer has acknowledged in this term was sent. */
   ackedSentAt = Number.NEGATIVE_INFINITY;
   /** The last index of each append that is out, oldest first. */
   readonly inflight: number[] = [];
 
-  constructor(next: number) {
+  constructor(peer: NodeId, next: number) {
+    this.peer = peer;
     this.next = next;
   }
 
   canSend(inflightMax: number): boolean {
-    if (this.state === 'snapshot') return false;
+    if (this.state === 'snapshot' || this.isReading) return false;
     return this.state === 'probe' ? !this.isPaused : this.inflight.length < inflightMax;
   }
 
@@ -52,7 +61,7 @@ export class Progress {
     if (isNews) this.match = index;
     if (this.next <= index) this.next = index + 1;
     if (this.state === 'probe' || (this.state === 'snapshot' && isNews)) this.become('replicate');
-    assert(this.match < this.next, 'RAFT progress: match < next');
+    assert(this.match < this.next, 'RAFT-3: match < next');
     return isNews;
   }
 
@@ -71,6 +80,7 @@ export class Progress {
     this.state = state;
     this.isPaused = false;
     this.isSnapshotAsked = false;
+    this.isReading = false;
     this.inflight.length = 0;
     if (state === 'probe') this.next = this.match + 1;
   }

@@ -7,6 +7,7 @@ import type { NodeId } from '../../src/base/ids.ts';
 export interface Configuration {
   readonly voters: readonly NodeId[];
   readonly outgoing: readonly NodeId[];
+  /** Get entries, and neither vote nor count. */
   readonly learners: readonly NodeId[];
 }
 
@@ -32,10 +33,9 @@ export function quorumValue(
   configuration: Configuration,
   reached: (node: NodeId) => number,
 ): number {
-  return Math.min(
-    majorityValue(configuration.voters, reached),
-    majorityValue(configuration.outgoing, reached),
-  );
+  const incoming = majorityValue(configuration.voters, reached);
+  if (configuration.outgoing.length === 0) return incoming;
+  return Math.min(incoming, majorityValue(configuration.outgoing, reached));
 }
 
 export type VoteResult = 'won' | 'lost' | 'pending';
@@ -45,17 +45,26 @@ export function voteResult(
   configuration: Configuration,
   votes: ReadonlyMap<NodeId, boolean>,
 ): VoteResult {
-  const results = [configuration.voters, configuration.outgoing].map((set) =>
-    majorityVote(set, votes),
-  );
-  if (results.includes('lost')) return 'lost';
-  return results.includes('pending') ? 'pending' : 'won';
+  const incoming = majorityVote(configuration.voters, votes);
+  const outgoing = majorityVote(configuration.outgoing, votes);
+  if (incoming === 'lost' || outgoing === 'lost') return 'lost';
+  return incoming === 'pending' || outgoing === 'pending' ? 'pending' : 'won';
 }
+
+/** Values of one set, sorted: reused, because a leader asks on every acknowledgement. */
+const sorted: number[] = [];
 
 function majorityValue(set: readonly NodeId[], reached: (node: NodeId) => number): number {
   if (set.length === 0) return Number.POSITIVE_INFINITY;
-  const values = set.map(reached).sort((a, b) => b - a);
-  return values[Math.floor(set.length / 2)] ?? Number.NEGATIVE_INFINITY;
+  sorted.length = 0;
+  for (const node of set) {
+    const value = reached(node);
+    let at = sorted.length;
+    sorted.push(value);
+    for (; at > 0 && (sorted[at - 1] ?? 0) < value; at--) sorted[at] = sorted[at - 1] ?? 0;
+    sorted[at] = value;
+  }
+  return sorted[Math.floor(set.length / 2)] ?? Number.NEGATIVE_INFINITY;
 }
 
 function majorityVote(set: readonly NodeId[], votes: ReadonlyMap<NodeId, boolean>): VoteResult {

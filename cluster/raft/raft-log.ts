@@ -10,6 +10,13 @@
 import { assert } from '../../src/base/assert.ts';
 import type { Entry } from './messages.ts';
 
+/** What an entry costs in memory beyond its data: bounds in bytes bound the number of small entries too. */
+const ENTRY_OVERHEAD_BYTES = 64;
+
+function entryBytes(entry: Entry): number {
+  return entry.data.length + ENTRY_OVERHEAD_BYTES;
+}
+
 export class RaftLog {
   #boundaryIndex: number;
   #boundaryTerm: number;
@@ -17,6 +24,8 @@ export class RaftLog {
   #bytes = 0;
   /** Everything up to here is durable at this node. */
   #persisted: number;
+  /** Everything up to here is decided. */
+  #committed: number;
 
   constructor(boundary: { index: number; term: number }, entries: readonly Entry[]) {
     this.#boundaryIndex = boundary.index;
@@ -24,9 +33,10 @@ export class RaftLog {
     this.#entries = [...entries];
     entries.forEach((entry, i) => {
       assert(entry.index === boundary.index + 1 + i, 'recovered entries are contiguous');
-      this.#bytes += entry.data.length;
+      this.#bytes += entryBytes(entry);
     });
     this.#persisted = this.lastIndex;
+    this.#committed = boundary.index;
   }
 
   /** The first entry in memory. */
@@ -46,8 +56,8 @@ export class RaftLog {
     return this.#persisted;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  get commitIndex(): number {
+    return this.#committed;
   }
 
   /** Undefined for what is not known: before the boundary, after the end. */
@@ -64,21 +74,24 @@ export class RaftLog {
     return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
   }
 
-  append(entry: Entry): void {
+  /** What the entry costs in bytes. */
+  append(entry: Entry): number {
     assert(entry.index === this.lastIndex + 1, 'RAFT-2: a log is appended to at its end');
     this.#entries.push(entry);
-    this.#bytes += entry.data.length;
+    const bytes = entryBytes(entry);
+    this.#bytes += bytes;
+    return bytes;
   }
 
   /** Removes `from` and everything after it. */
   truncateFrom(from: number): void {
-    assert(from > this.#boundaryIndex, 'truncating before the boundary');
+    assert(from > this.#committed, 'RAFT-4: a committed entry is never replaced');
     const removed = this.#entries.splice(from - this.#boundaryIndex - 1);
-    for (const entry of removed) this.#bytes -= entry.data.length;
+    for (const entry of removed) this.#bytes -= entryBytes(entry);
     this.#persisted = Math.min(this.#persisted, from - 1);
   }
 
-  /** Entries from `from` on, at most `bytesMax` of them but always one; none when `from` is past the end. */
+  /** Entries `from` to `to`, about `bytesMax` of them but always one; none when `from` is past the end. */
   slice(from: number, to: number, bytesMax: number): Entry[] {
     const found: Entry[] = [];
     let bytes = 0;
@@ -86,11 +99,29 @@ export class RaftLog {
     for (let index = from; index <= end; index++) {
       const entry = this.#entries[index - this.#boundaryIndex - 1];
       assert(entry !== undefined, 'entry is in memory');
-      bytes += entry.data.length;
+      bytes += entryBytes(entry);
       if (found.length > 0 && bytes > bytesMax) break;
       found.push(entry);
     }
     return found;
+  }
+
+  /** Entries up to `index` are decided: what they hold in bytes, 0 when that is no news. */
+  commitTo(index: number): number {
+    assert(index <= this.lastIndex, 'RAFT-4: what is committed is in the log');
+    let bytes = 0;
+    for (; this.#committed < index; this.#committed++) {
+      const entry = this.#entries[this.#committed - this.#boundaryIndex];
+      if (entry !== undefined) bytes += entryBytes(entry);
+    }
+    return bytes;
+  }
+
+  /** The last index at or below `at` whose term is at most `term`: two logs cannot agree beyond it. */
+  lastAtOrBelowTerm(at: number, term: number): number {
+    let index = Math.min(at, this.lastIndex);
+    while (index > this.#boundaryIndex && (this.termAt(index) ?? 0) > term) index--;
+    return index;
   }
 
   /** The log is durable up to this entry, unless it has been replaced since. */
@@ -105,18 +136,23 @@ export class RaftLog {
     const term = this.termAt(index);
     assert(term !== undefined, 'compacting past the end');
     const removed = this.#entries.splice(0, index - this.#boundaryIndex);
-    for (const entry of removed) this.#bytes -= entry.data.length;
+    for (const entry of removed) this.#bytes -= entryBytes(entry);
     this.#boundaryIndex = index;
     this.#boundaryTerm = term;
   }
 
-  /** The highest index to compact to so that at most `bytesMax` stay, not above `limit`. */
+  /**
+   * Where to compact to when more than `bytesMax` are in memory, not above `limit`: a quarter goes at once, so that
+   * the array is not moved for every entry.
+   */
   trimIndex(bytesMax: number, limit: number): number {
-    let bytes = this.#bytes;
     let index = this.#boundaryIndex;
+    if (this.#bytes <= bytesMax) return index;
+    let excess = this.#bytes - bytesMax * 0.75;
     const end = Math.min(limit, this.#persisted);
-    while (bytes > bytesMax && index < end) {
-      bytes -= this.#entries[index - this.#boundaryIndex]?.data.length ?? 0;
+    while (excess > 0 && index < end) {
+      const entry = this.#entries[index - this.#boundaryIndex];
+      if (entry !== undefined) excess -= entryBytes(entry);
       index++;
     }
     return index;

@@ -12,58 +12,32 @@
  *
  * Durability: a leader counts its own log only as far as it is persisted; others may commit without it.
  *
- * Lease: a follower neither votes nor campaigns within an election timeout of hearing from a leader, of its own start
- * (unless forced by TimeoutNow). The leader can tell how old the newest round is that a quorum has acknowledged.
+ * Lease: a node neither votes nor campaigns within `electionTicks` whole ticks of hearing from a leader, or of its own
+ * start, unless forced by TimeoutNow. The leader can tell how old the newest round is that a quorum has acknowledged.
+ * A caller whose ticks were late makes them up one an interval at the earliest: a burst of ticks is not time.
+ *
+ * Quiet: a quiescent node does not tick. It wakes at any message, proposal or campaign, or when its caller says so.
  *
  * Not here: snapshots' contents (the caller streams them, and makes the node anew behind them), membership changes
  * (the configuration is carried, and joint quorums count, but nothing changes it yet), reads.
  */
 import { assert } from '../../src/base/assert.ts';
 import type { NodeId } from '../../src/base/ids.ts';
-import type { Random } from '../../src/env/env.ts';
-import type { Append, AppendReply, Entry, Message, VoteReply, VoteRequest } from './messages.ts';
-import { Progress } from './progress.ts';
+import { ElectionClock } from './election-clock.ts';
+import type { Outlet } from './leadership.ts';
+import { Leadership } from './leadership.ts';
+import type { Append, Entry, Message, VoteReply, VoteRequest } from './messages.ts';
 import type { Configuration } from './quorum.ts';
-import { isVoter, membersOf, quorumValue, voteResult } from './quorum.ts';
+import { isVoter, membersOf, voteResult } from './quorum.ts';
 import { RaftLog } from './raft-log.ts';
-import type { HardState, Ready } from './ready.ts';
+import type { RaftOptions, RaftStart, RaftStatus } from './raft-options.ts';
+import type { HardState, LogRead, Ready, Role, SoftState } from './ready.ts';
 
-export interface RaftOptions {
-  /** Ticks without a leader before campaigning; up to half as many again are added by chance. */
-  readonly electionTicks: number;
-  readonly heartbeatTicks: number;
-  readonly appendBytesMax: number;
-  /** Appends out to one peer; 1 switches pipelining off. */
-  readonly inflightMax: number;
-  /** Entries in one append; 1 switches batching off. */
-  readonly appendEntriesMax: number;
-  /** Proposals not yet committed, in bytes: beyond it no more are taken. */
-  readonly uncommittedBytesMax: number;
-  /** Committed entries handed out in one Ready, in bytes. */
-  readonly applyBytesMax: number;
-  /** Entries kept in memory for peers that lag, in bytes. */
-  readonly tailBytesMax: number;
-}
-
-export interface RaftStart {
-  readonly self: NodeId;
-  readonly configuration: Configuration;
-  readonly hardState: HardState;
-  /** What the state machine has applied: the boundary of the log in memory. */
-  readonly applied: { readonly index: number; readonly term: number };
-  /** The entries after it. */
-  readonly entries: readonly Entry[];
-  /** The data of a new leader's first entry. */
-  readonly noopData: () => Uint8Array;
-  readonly random: Random;
-}
-
-export type Role = 'follower' | 'precandidate' | 'candidate' | 'leader';
+export type { RaftOptions, RaftStart, RaftStatus };
 
 export class RaftNode {
   readonly #self: NodeId;
   readonly #options: RaftOptions;
-  readonly #random: Random;
   readonly #noopData: () => Uint8Array;
   readonly #configuration: Configuration;
   readonly #log: RaftLog;
@@ -71,26 +45,20 @@ export class RaftNode {
   #vote: number;
   #role: Role = 'follower';
   #leader: NodeId | undefined;
-  #commit: number;
+  /** Set exactly while the role is `leader`. */
+  #leadership: Leadership | undefined;
   /** Handed out for application up to here. */
   #delivered: number;
   #applied: number;
+  /** What the durable log still has begins here; infinite when it cannot be read. */
+  #logFirst: number;
   /** Monotonic milliseconds of the caller's clock, copied into messages only. */
   #now = 0;
 
-  /** Ticks since this node heard from a leader, or started; as leader, since it last checked its quorum. */
-  #quietTicks = 0;
-  /** Ticks since it last heard from a leader, campaigned, or gave its vote. */
-  #waitedTicks = 0;
-  #timeoutTicks: number;
-  #heartbeatTicks = 0;
+  readonly #clock: ElectionClock;
+  #isQuiescent = false;
   #votes = new Map<NodeId, boolean>();
   #isForced = false;
-  readonly #peers = new Map<NodeId, Progress>();
-  #transferee: NodeId | undefined;
-  #transferTicks = 0;
-  #hasSentTimeoutNow = false;
-  #uncommittedBytes = 0;
 
   /* Collected for the next Ready. */
   #messages: Message[] = [];
@@ -98,22 +66,27 @@ export class RaftNode {
   #unsavedFrom: number;
   #truncateFrom: number | undefined;
   #isHardStateDirty = false;
-  #wantsAppends = false;
+  #isSoftStateDirty = false;
 
   constructor(start: RaftStart, options: RaftOptions) {
     this.#self = start.self;
     this.#options = options;
-    this.#random = start.random;
+    this.#clock = new ElectionClock(options.electionTicks, start.random);
     this.#noopData = start.noopData;
     this.#configuration = start.configuration;
     this.#log = new RaftLog(start.applied, start.entries);
     this.#term = start.hardState.term;
     this.#vote = start.hardState.vote;
-    this.#commit = start.applied.index;
+    if (this.#log.lastTerm > this.#term) {
+      // The log, or a checkpoint, got ahead of the hard state: no vote of that term can have left this node.
+      this.#term = this.#log.lastTerm;
+      this.#vote = 0;
+      this.#isHardStateDirty = true;
+    }
     this.#delivered = start.applied.index;
     this.#applied = start.applied.index;
+    this.#logFirst = start.logFirst ?? Number.POSITIVE_INFINITY;
     this.#unsavedFrom = this.#log.lastIndex + 1;
-    this.#timeoutTicks = this.#drawTimeout();
   }
 
   /* ---------- what the caller may ask ---------- */
@@ -130,8 +103,11 @@ export class RaftNode {
   get leader(): NodeId | undefined {
     return this.#leader;
   }
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
   get commitIndex(): number {
-    return this.#commit;
+    return this.#log.commitIndex;
   }
   get lastIndex(): number {
     return this.#log.lastIndex;
@@ -142,22 +118,17 @@ export class RaftNode {
   get hardState(): HardState {
     return { term: this.#term, vote: this.#vote };
   }
+  /** LEASE-2: no lease reads in this term any more. */
   get hasSentTimeoutNow(): boolean {
-    return this.#hasSentTimeoutNow;
+    return this.#leadership?.hasSentTimeoutNow ?? false;
+  }
+  get isQuiescent(): boolean {
+    return this.#isQuiescent;
   }
 
   /** The lowest index that a peer heard from lately still needs; the own last one when there is none. */
   lowestMatch(): number {
-    let lowest = this.#log.lastIndex;
-    if (this.#role !== 'leader') return lowest;
-    for (const progress of this.#peers.values()) {
-      if (progress.isActive) lowest = Math.min(lowest, progress.match);
-    }
-    return lowest;
-  }
-
-  progressOf(peer: NodeId): Progress | undefined {
-    return this.#peers.get(peer);
+    return this.#leadership?.lowestMatch() ?? this.#log.lastIndex;
   }
 
   termAt(index: number): number | undefined {
@@ -175,10 +146,20 @@ export class RaftNode {
 
   /** When the newest round was sent that a quorum (itself included) has acknowledged in this term. */
   leaseQuorumSentAt(): number {
-    if (this.#role !== 'leader') return Number.NEGATIVE_INFINITY;
-    return quorumValue(this.#configuration, (node) =>
-      node === this.#self ? this.#now : (this.#peers.get(node)?.ackedSentAt ?? -Infinity),
-    );
+    return this.#leadership?.quorumSentAt(this.#now) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  status(): RaftStatus {
+    return {
+      ...this.#softState(),
+      commitIndex: this.#log.commitIndex,
+      appliedIndex: this.#applied,
+      persistedIndex: this.#log.persistedIndex,
+      firstIndex: this.#log.firstIndex,
+      lastIndex: this.#log.lastIndex,
+      isQuiescent: this.#isQuiescent,
+      peers: this.#leadership?.status() ?? [],
+    };
   }
 
   /* ---------- inputs ---------- */
@@ -188,38 +169,27 @@ export class RaftNode {
   }
 
   tick(): void {
-    this.#quietTicks++;
-    this.#waitedTicks++;
-    if (this.#role !== 'leader') {
-      if (this.#waitedTicks >= this.#timeoutTicks && isVoter(this.#configuration, this.#self)) {
-        this.#campaign(false);
-      }
+    if (this.#isQuiescent) return;
+    if (this.#leadership !== undefined) {
+      // RANGE-1: after a hand-over that failed the leader does not go on; nor without a quorum.
+      if (!this.#leadership.tick(this.#outlet())) this.stepDown();
       return;
     }
-    if (this.#transferee !== undefined && ++this.#transferTicks >= this.#options.electionTicks) {
-      // RANGE-1: after a hand-over that failed the leader does not go on.
-      this.stepDown();
-      return;
-    }
-    if (this.#quietTicks >= this.#options.electionTicks) {
-      this.#quietTicks = 0;
-      if (!this.#hasActiveQuorum()) {
-        this.stepDown();
-        return;
-      }
-    }
-    if (++this.#heartbeatTicks >= this.#options.heartbeatTicks) this.#heartbeat();
+    if (this.#clock.tick() && this.#isVoter()) this.#campaign(false);
   }
 
   /** Takes an entry; undefined when this node cannot take it now. */
   propose(data: Uint8Array): { readonly index: number; readonly term: number } | undefined {
-    if (this.#role !== 'leader' || this.#transferee !== undefined) return undefined;
-    if (this.#uncommittedBytes > this.#options.uncommittedBytesMax) return undefined;
-    return this.#appendOwn(data);
+    const leadership = this.#leadership;
+    if (leadership === undefined || leadership.isTransferring) return undefined;
+    if (leadership.uncommittedBytes > this.#options.uncommittedBytesMax) return undefined;
+    this.#isQuiescent = false;
+    return this.#appendOwn(leadership, data);
   }
 
   step(message: Message): void {
     assert(message.to === this.#self, 'a message for another node');
+    this.#isQuiescent = false;
     if (message.term > this.#term && !this.#meetsNewerTerm(message)) return;
     if (message.term < this.#term) {
       this.#answerOlderTerm(message);
@@ -237,48 +207,69 @@ export class RaftNode {
       case 'append':
         this.#onAppend(message);
         return;
-      case 'heartbeat':
-        this.#hearFromLeader(message.from);
+      case 'heartbeat': {
+        const { from, sentAt } = message;
+        this.#hearFromLeader(from);
         this.#advanceCommit(Math.min(message.commit, this.#log.lastIndex));
-        this.#send({
-          kind: 'heartbeatReply',
-          ...this.#address(message.from),
-          sentAt: message.sentAt,
-        });
+        const term = this.#term;
+        this.#send({ kind: 'heartbeatReply', from: this.#self, to: from, term, sentAt });
         return;
+      }
       case 'appendReply':
-        this.#onAppendReply(message);
+        if (this.#leadership?.onAppendReply(message, this.#messages) === true) this.#maybeCommit();
         return;
       case 'heartbeatReply':
-        this.#onHeartbeatReply(message.from, message.sentAt);
+        this.#leadership?.onHeartbeatReply(message.from, message.sentAt, this.#outlet());
         return;
       case 'timeoutNow':
-        if (isVoter(this.#configuration, this.#self)) this.#campaign(true);
+        if (this.#leadership === undefined && this.#isVoter()) this.#campaign(true);
     }
   }
 
-  /** Campaigns now, subject to the others' leases. */
-  campaign(): void {
-    if (this.#role !== 'leader') this.#campaign(false);
+  /** Campaigns now; false when a leader's lease, perhaps this node's own promise, forbids it. */
+  campaign(): boolean {
+    if (this.#isWithinLease() || !this.#isVoter()) return false;
+    this.#isQuiescent = false;
+    this.#campaign(false);
+    return true;
   }
 
-  /** Hands leadership over once the peer has caught up; no proposals are taken from now on in this term. */
-  transferLeader(to: NodeId): void {
-    if (this.#role !== 'leader' || to === this.#self || !isVoter(this.#configuration, to)) return;
-    this.#transferee = to;
-    this.#transferTicks = 0;
-    this.#maybeSendTimeoutNow(to);
-    this.#wantsAppends = true;
+  /**
+   * Hands leadership over once the peer has caught up; no proposals are taken from now on in this term. If the peer
+   * has not taken over within an election timeout this node steps down.
+   */
+  transferLeader(to: NodeId): boolean {
+    if (to === this.#self || !isVoter(this.#configuration, to)) return false;
+    this.#isQuiescent = false;
+    return this.#leadership?.transferTo(to, this.#messages) ?? false;
   }
 
   stepDown(): void {
     if (this.#role === 'leader') this.#becomeFollower(this.#term, undefined);
   }
 
+  /** Stops ticking, if all is said and done; false otherwise. A follower does so when its leader tells the caller. */
+  quiesce(): boolean {
+    const { lastIndex, commitIndex } = this.#log;
+    const isDone = commitIndex === lastIndex && this.#applied === lastIndex && !this.hasReady();
+    const isEven =
+      this.#role === 'follower' ? this.#leader !== undefined : this.#leadership?.isEven();
+    this.#isQuiescent = isDone && isEven === true;
+    return this.#isQuiescent;
+  }
+
+  /** Ticks again; what was promised to a leader holds for another election timeout. */
+  wake(): void {
+    if (!this.#isQuiescent) return;
+    this.#isQuiescent = false;
+    this.#clock.onLeaderHeard();
+    this.#clock.restart();
+  }
+
   /** The durable log reaches this entry; called once per Ready with entries, in order. */
   persisted(last: { readonly index: number; readonly term: number }): void {
     this.#log.persisted(last.index, last.term);
-    if (this.#role === 'leader') this.#maybeCommit();
+    this.#maybeCommit();
   }
 
   applied(index: number): void {
@@ -290,23 +281,25 @@ export class RaftNode {
 
   /** The caller needs nothing up to `index` any more: it is in a checkpoint. */
   compact(index: number): void {
-    if (index >= this.#log.firstIndex) {
-      this.#log.compact(Math.min(index, this.#applied, this.#log.persistedIndex));
+    if (this.#logFirst !== Number.POSITIVE_INFINITY) {
+      this.#logFirst = Math.max(this.#logFirst, index + 1);
     }
+    const limit = Math.min(index, this.#applied, this.#log.persistedIndex);
+    if (limit >= this.#log.firstIndex) this.#log.compact(limit);
+  }
+
+  /** What a Ready's `logReads` asked for; nothing when the durable log no longer has it. */
+  entriesRead(read: LogRead, entries: readonly Entry[]): void {
+    this.#leadership?.entriesRead(read, entries, this.#outlet());
   }
 
   reportUnreachable(peer: NodeId): void {
-    const progress = this.#peers.get(peer);
-    if (progress?.state === 'replicate') progress.become('probe');
+    this.#leadership?.reportUnreachable(peer);
   }
 
   /** A snapshot up to `index` is installed at the peer; undefined: it failed, to be tried again. */
   reportSnapshot(peer: NodeId, index: number | undefined): void {
-    const progress = this.#peers.get(peer);
-    if (progress === undefined || progress.state !== 'snapshot') return;
-    progress.become('probe');
-    if (index !== undefined) progress.next = Math.max(progress.next, index + 1);
-    this.#wantsAppends = true;
+    this.#leadership?.reportSnapshot(peer, index);
   }
 
   /* ---------- output ---------- */
@@ -316,38 +309,43 @@ export class RaftNode {
       this.#messages.length > 0 ||
       this.#afterPersist.length > 0 ||
       this.#isHardStateDirty ||
+      this.#isSoftStateDirty ||
       this.#unsavedFrom <= this.#log.lastIndex ||
       this.#truncateFrom !== undefined ||
-      this.#delivered < this.#commit ||
-      this.#wantsAppends
+      this.#delivered < this.#log.commitIndex ||
+      this.#leadership?.wantsAppends === true
     );
   }
 
   ready(): Ready {
     const snapshotsFor: NodeId[] = [];
-    if (this.#role === 'leader' && this.#wantsAppends) {
-      for (const [peer, progress] of this.#peers) this.#sendAppends(peer, progress, snapshotsFor);
+    const logReads: LogRead[] = [];
+    if (this.#leadership?.wantsAppends === true) {
+      const logFirst = this.#logFirst;
+      this.#leadership.sendAppends({ ...this.#outlet(), snapshotsFor, logReads, logFirst });
     }
-    this.#wantsAppends = false;
-    const entries = this.#log.slice(this.#unsavedFrom, this.#log.lastIndex, Infinity);
+    const { lastIndex, commitIndex } = this.#log;
     const committed =
-      this.#delivered < this.#commit
-        ? this.#log.slice(this.#delivered + 1, this.#commit, this.#options.applyBytesMax)
+      this.#delivered < commitIndex
+        ? this.#log.slice(this.#delivered + 1, commitIndex, this.#options.applyBytesMax)
         : [];
     const ready: Ready = {
+      softState: this.#isSoftStateDirty ? this.#softState() : undefined,
       messages: this.#messages,
       hardState: this.#isHardStateDirty ? this.hardState : undefined,
       truncateFrom: this.#truncateFrom,
-      entries,
+      entries: this.#log.slice(this.#unsavedFrom, lastIndex, Infinity),
       afterPersist: this.#afterPersist,
       committed,
       snapshotsFor,
+      logReads,
     };
     this.#messages = [];
     this.#afterPersist = [];
+    this.#isSoftStateDirty = false;
     this.#isHardStateDirty = false;
     this.#truncateFrom = undefined;
-    this.#unsavedFrom = this.#log.lastIndex + 1;
+    this.#unsavedFrom = lastIndex + 1;
     this.#delivered += committed.length;
     return ready;
   }
@@ -370,17 +368,33 @@ export class RaftNode {
   /** A deposed leader or an old candidate learns our term. */
   #answerOlderTerm(message: Message): void {
     if (message.kind === 'append' || message.kind === 'heartbeat') {
-      this.#sendRefusal(message.from, 0, 0);
+      this.#refuseAppend(message.from, { prevIndex: 0, hintIndex: 0, sentAt: -Infinity });
     } else if (message.kind === 'prevote') {
-      const isGranted = false;
-      this.#send({ kind: 'prevoteReply', ...this.#address(message.from), isGranted });
+      const { from: to } = message;
+      const term = this.#term;
+      this.#send({ kind: 'prevoteReply', from: this.#self, to, term, isGranted: false });
     }
   }
 
-  /** Has this node lately heard from a leader, or started? */
+  /** Is this node bound by a leader's lease: its own, that of one it heard from lately, or might have before it started? */
   #isWithinLease(): boolean {
-    if (this.#role === 'leader') return true;
-    return this.#quietTicks < this.#options.electionTicks;
+    return this.#role === 'leader' || this.#clock.isWithinLease;
+  }
+
+  #isVoter(): boolean {
+    return isVoter(this.#configuration, this.#self);
+  }
+
+  #softState(): SoftState {
+    return { role: this.#role, term: this.#term, leader: this.#leader };
+  }
+
+  #become(role: Role, leader: NodeId | undefined): void {
+    this.#role = role;
+    this.#leader = leader;
+    this.#isSoftStateDirty = true;
+    this.#votes = new Map();
+    if (role !== 'leader') this.#leadership = undefined;
   }
 
   #becomeFollower(term: number, leader: NodeId | undefined): void {
@@ -390,37 +404,28 @@ export class RaftNode {
       this.#vote = 0;
       this.#isHardStateDirty = true;
     }
-    this.#role = 'follower';
-    this.#leader = leader;
-    this.#votes = new Map();
-    this.#peers.clear();
-    this.#transferee = undefined;
-    this.#hasSentTimeoutNow = false;
-    this.#uncommittedBytes = 0;
+    this.#become('follower', leader);
     // Who was leader until now waits as if it had just heard from one.
-    if (leader !== undefined || wasLeader) this.#quietTicks = 0;
-    this.#restartTimeout();
+    if (leader !== undefined || wasLeader) this.#clock.onLeaderHeard();
+    this.#clock.restart();
   }
 
   #campaign(isForced: boolean): void {
-    this.#restartTimeout();
-    this.#leader = undefined;
+    this.#clock.restart();
     this.#isForced = isForced;
-    this.#votes = new Map();
     if (isForced) {
       this.#becomeCandidate();
       return;
     }
-    this.#role = 'precandidate';
+    this.#become('precandidate', undefined);
     this.#requestVotes('prevote', this.#term + 1);
   }
 
   #becomeCandidate(): void {
-    this.#role = 'candidate';
+    this.#become('candidate', undefined);
     this.#term++;
     this.#vote = this.#self;
     this.#isHardStateDirty = true;
-    this.#votes = new Map();
     this.#requestVotes('vote', this.#term);
   }
 
@@ -429,48 +434,44 @@ export class RaftNode {
     const isForced = this.#isForced;
     for (const to of membersOf(this.#configuration)) {
       if (to === this.#self || !isVoter(this.#configuration, to)) continue;
-      const request: VoteRequest = {
-        ...{ kind, from: this.#self, to, term },
-        ...{ lastIndex, lastTerm, isForced },
-      };
-      if (kind === 'vote') this.#afterPersist.push(request);
-      else this.#messages.push(request);
+      const from = this.#self;
+      const request: VoteRequest = { kind, from, to, term, lastIndex, lastTerm, isForced };
+      // The own vote must be durable before anyone can count it.
+      (kind === 'vote' ? this.#afterPersist : this.#messages).push(request);
     }
     this.#countVote(this.#self, true);
   }
 
   #onVoteRequest(message: VoteRequest): void {
+    const { from: to } = message;
     const isPre = message.kind === 'prevote';
     const mayVote =
       (isPre && message.term > this.#term) ||
-      this.#vote === message.from ||
+      this.#vote === to ||
       (this.#vote === 0 && this.#leader === undefined);
-    // Within the lease of the same term a leader exists, and `#leader` is set; a restart has neither.
-    const isQuiet = message.isForced || !this.#isWithinLease() || this.#vote === message.from;
+    const isFree = message.isForced || !this.#isWithinLease() || this.#vote === to;
     const isGranted =
-      mayVote && isQuiet && this.#log.isUpToDate(message.lastIndex, message.lastTerm);
+      mayVote && isFree && this.#log.isUpToDate(message.lastIndex, message.lastTerm);
     if (isPre) {
       const term = isGranted ? message.term : this.#term;
-      const { from: to } = message;
       this.#send({ kind: 'prevoteReply', from: this.#self, to, term, isGranted });
       return;
     }
     if (isGranted) {
-      this.#restartTimeout();
-      if (this.#vote !== message.from) {
-        this.#vote = message.from;
+      this.#clock.restart();
+      if (this.#vote !== to) {
+        this.#vote = to;
         this.#isHardStateDirty = true;
       }
     }
-    this.#afterPersist.push({ kind: 'voteReply', ...this.#address(message.from), isGranted });
+    const term = this.#term;
+    this.#afterPersist.push({ kind: 'voteReply', from: this.#self, to, term, isGranted });
   }
 
   #onVoteReply(message: VoteReply): void {
-    const expected = message.kind === 'prevoteReply' ? 'precandidate' : 'candidate';
-    if (this.#role !== expected) return;
-    if (message.isGranted && message.kind === 'prevoteReply' && message.term !== this.#term + 1) {
-      return;
-    }
+    const isPre = message.kind === 'prevoteReply';
+    if (this.#role !== (isPre ? 'precandidate' : 'candidate')) return;
+    if (isPre && message.isGranted && message.term !== this.#term + 1) return;
     this.#countVote(message.from, message.isGranted);
   }
 
@@ -486,225 +487,106 @@ export class RaftNode {
 
   #becomeLeader(): void {
     assert(this.#role === 'candidate', 'RAFT-1: a leader was a candidate');
-    this.#role = 'leader';
-    this.#leader = this.#self;
-    this.#quietTicks = 0;
-    this.#heartbeatTicks = 0;
-    this.#uncommittedBytes = 0;
-    this.#peers.clear();
-    for (const peer of membersOf(this.#configuration)) {
-      if (peer !== this.#self) this.#peers.set(peer, new Progress(this.#log.lastIndex + 1));
-    }
-    this.#appendOwn(this.#noopData());
+    this.#become('leader', this.#self);
+    const leadership = new Leadership(
+      {
+        self: this.#self,
+        term: this.#term,
+        configuration: this.#configuration,
+        log: this.#log,
+      },
+      this.#options,
+    );
+    this.#leadership = leadership;
+    this.#appendOwn(leadership, this.#noopData());
   }
 
-  /* ---------- replication ---------- */
+  /* ---------- the log ---------- */
 
-  #appendOwn(data: Uint8Array): Entry {
+  #appendOwn(leadership: Leadership, data: Uint8Array): Entry {
     const entry: Entry = { index: this.#log.lastIndex + 1, term: this.#term, data };
-    this.#log.append(entry);
-    this.#uncommittedBytes += data.length;
-    this.#wantsAppends = true;
+    leadership.uncommittedBytes += this.#log.append(entry);
+    leadership.wantsAppends = true;
     return entry;
-  }
-
-  #sendAppends(peer: NodeId, progress: Progress, snapshotsFor: NodeId[]): void {
-    const { inflightMax, appendBytesMax, appendEntriesMax } = this.#options;
-    while (progress.canSend(inflightMax)) {
-      const isBehind = progress.next <= this.#log.lastIndex;
-      if (!isBehind && progress.state === 'replicate') return;
-      if (!this.#sendAppend(peer, progress, { appendBytesMax, appendEntriesMax })) break;
-    }
-    if (progress.state === 'snapshot' && !progress.isSnapshotAsked) {
-      progress.isSnapshotAsked = true;
-      snapshotsFor.push(peer);
-    }
-  }
-
-  /** One append, possibly empty; false when the log no longer reaches the peer. */
-  #sendAppend(
-    peer: NodeId,
-    progress: Progress,
-    max: { appendBytesMax: number; appendEntriesMax: number },
-  ): boolean {
-    const prevIndex = progress.next - 1;
-    const prevTerm = this.#log.termAt(prevIndex);
-    if (prevTerm === undefined) {
-      // A peer that cannot be reached needs no snapshot now.
-      if (progress.isActive) progress.become('snapshot');
-      else progress.isPaused = true;
-      return false;
-    }
-    const to = Math.min(this.#log.lastIndex, prevIndex + max.appendEntriesMax);
-    const entries = this.#log.slice(progress.next, to, max.appendBytesMax);
-    this.#messages.push({
-      kind: 'append',
-      ...this.#address(peer),
-      ...{ prevIndex, prevTerm, commit: this.#commit, entries, sentAt: this.#now },
-    });
-    progress.onSent(prevIndex + entries.length);
-    return true;
   }
 
   #onAppend(message: Append): void {
     this.#hearFromLeader(message.from);
-    const { prevIndex, prevTerm, entries } = message;
-    if (prevIndex < this.#commit) {
-      // What is committed matches; the sender goes on after it.
-      this.#acknowledge(message, this.#commit);
-      return;
-    }
-    if (!this.#log.matches(prevIndex, prevTerm)) {
+    const { prevIndex, prevTerm, entries, sentAt } = message;
+    // RAFT-4: what is committed here is in the leader's log; it is not compared, and may be gone from memory.
+    const { commitIndex } = this.#log;
+    if (prevIndex >= commitIndex && !this.#log.matches(prevIndex, prevTerm)) {
       const at = Math.min(prevIndex, this.#log.lastIndex);
-      const hint = this.#lastAtOrBelowTerm(at, prevTerm);
-      this.#sendRefusal(message.from, prevIndex, hint, message.sentAt);
+      const hintIndex = this.#log.lastAtOrBelowTerm(at, prevTerm);
+      this.#refuseAppend(message.from, { prevIndex, hintIndex, sentAt });
       return;
     }
-    for (const entry of entries) {
-      const known = this.#log.termAt(entry.index);
-      if (known === entry.term) continue;
-      if (known !== undefined) {
-        assert(entry.index > this.#commit, 'RAFT-4: a committed entry is never replaced');
-        this.#log.truncateFrom(entry.index);
-        this.#truncateFrom = Math.min(this.#truncateFrom ?? entry.index, entry.index);
-        this.#unsavedFrom = Math.min(this.#unsavedFrom, entry.index);
-      }
-      this.#log.append(entry);
-    }
-    const last = prevIndex + entries.length;
+    for (const entry of entries) if (entry.index > commitIndex) this.#take(entry);
+    const last = Math.max(commitIndex, prevIndex + entries.length);
     this.#advanceCommit(Math.min(message.commit, last));
-    this.#acknowledge(message, last);
-  }
-
-  #acknowledge(message: Append, index: number): void {
     this.#afterPersist.push({
       kind: 'appendReply',
-      ...this.#address(message.from),
-      ...{ isOk: true, index, hintIndex: 0, hintTerm: 0, sentAt: message.sentAt },
+      from: this.#self,
+      to: message.from,
+      term: this.#term,
+      isOk: true,
+      index: last,
+      hintIndex: 0,
+      hintTerm: 0,
+      sentAt,
     });
   }
 
-  #sendRefusal(to: NodeId, index: number, hintIndex: number, sentAt = -Infinity): void {
+  /** An entry from the leader, of which all before agree. */
+  #take(entry: Entry): void {
+    const known = this.#log.termAt(entry.index);
+    if (known === entry.term) return;
+    if (known !== undefined) {
+      this.#log.truncateFrom(entry.index);
+      this.#truncateFrom = Math.min(this.#truncateFrom ?? entry.index, entry.index);
+      this.#unsavedFrom = Math.min(this.#unsavedFrom, entry.index);
+    }
+    this.#log.append(entry);
+  }
+
+  #refuseAppend(
+    to: NodeId,
+    refused: { readonly prevIndex: number; readonly hintIndex: number; readonly sentAt: number },
+  ): void {
+    const { prevIndex: index, hintIndex, sentAt } = refused;
     const hintTerm = this.#log.termAt(hintIndex) ?? 0;
-    this.#send({
-      kind: 'appendReply',
-      ...this.#address(to),
-      ...{ isOk: false, index, hintIndex, hintTerm, sentAt },
-    });
+    const [from, term] = [this.#self, this.#term];
+    const isOk = false;
+    this.#send({ kind: 'appendReply', from, to, term, isOk, index, hintIndex, hintTerm, sentAt });
   }
 
-  #onAppendReply(message: AppendReply): void {
-    if (this.#role !== 'leader') return;
-    const progress = this.#peers.get(message.from);
-    if (progress === undefined) return;
-    this.#noteHeard(progress, message.sentAt);
-    if (!message.isOk) {
-      const agree = this.#lastAtOrBelowTerm(message.hintIndex, message.hintTerm);
-      if (progress.onRefused(message.index, agree)) this.#wantsAppends = true;
-      return;
-    }
-    const isNews = progress.onAccepted(message.index);
-    if (isNews) this.#maybeCommit();
-    if (progress.next <= this.#log.lastIndex) this.#wantsAppends = true;
-    if (this.#transferee === message.from) this.#maybeSendTimeoutNow(message.from);
-  }
-
-  /** The last index at or below `at` whose term is at most `term`: beyond it the logs cannot agree. */
-  #lastAtOrBelowTerm(at: number, term: number): number {
-    let index = Math.min(at, this.#log.lastIndex);
-    while (index >= this.#log.firstIndex && (this.#log.termAt(index) ?? 0) > term) index--;
-    return index;
-  }
-
-  #onHeartbeatReply(from: NodeId, sentAt: number): void {
-    if (this.#role !== 'leader') return;
-    const progress = this.#peers.get(from);
-    if (progress === undefined) return;
-    this.#noteHeard(progress, sentAt);
-    if (progress.state === 'probe') progress.isPaused = false;
-    if (progress.match >= this.#log.lastIndex) return;
-    this.#wantsAppends = true;
-    // An append that was lost shows itself when one after it is refused: an empty one will do.
-    if (progress.state === 'replicate') {
-      if (progress.inflight.length >= this.#options.inflightMax) progress.inflight.shift();
-      if (progress.next > this.#log.lastIndex) {
-        this.#sendAppend(from, progress, { appendBytesMax: 0, appendEntriesMax: 0 });
-      }
-    }
-  }
-
-  #noteHeard(progress: Progress, sentAt: number): void {
-    progress.isActive = true;
-    if (sentAt > progress.ackedSentAt) progress.ackedSentAt = sentAt;
-  }
-
-  /** RAFT-4: by counting only what is of the own term; with it, all before. */
   #maybeCommit(): void {
-    const index = quorumValue(this.#configuration, (node) =>
-      node === this.#self ? this.#log.persistedIndex : (this.#peers.get(node)?.match ?? 0),
-    );
-    if (index > this.#commit && this.#log.termAt(index) === this.#term) {
-      this.#advanceCommit(index);
-      // Followers learn of it with the next append or heartbeat, at once when there is one to send.
-      this.#wantsAppends = true;
-    }
+    const leadership = this.#leadership;
+    if (leadership === undefined) return;
+    const index = leadership.decidedIndex();
+    if (index > this.#log.commitIndex) this.#advanceCommit(index);
   }
 
   #advanceCommit(index: number): void {
-    if (index <= this.#commit) return;
-    if (this.#role === 'leader') {
-      for (const entry of this.#log.slice(this.#commit + 1, index, Infinity)) {
-        this.#uncommittedBytes = Math.max(0, this.#uncommittedBytes - entry.data.length);
-      }
-    }
-    this.#commit = index;
-  }
-
-  #heartbeat(): void {
-    this.#heartbeatTicks = 0;
-    for (const [peer, progress] of this.#peers) {
-      const commit = Math.min(progress.match, this.#commit);
-      this.#send({ kind: 'heartbeat', ...this.#address(peer), commit, sentAt: this.#now });
-    }
+    if (index <= this.#log.commitIndex) return;
+    const bytes = this.#log.commitTo(index);
+    const leadership = this.#leadership;
+    if (leadership === undefined) return;
+    // Entries of earlier terms were never counted.
+    leadership.uncommittedBytes = Math.max(0, leadership.uncommittedBytes - bytes);
   }
 
   #hearFromLeader(from: NodeId): void {
     assert(this.#role !== 'leader', 'RAFT-1: two leaders in one term');
-    if (this.#role !== 'follower') this.#becomeFollower(this.#term, from);
-    this.#leader = from;
-    this.#quietTicks = 0;
-    this.#waitedTicks = 0;
+    if (this.#role !== 'follower' || this.#leader !== from) this.#become('follower', from);
+    this.#clock.onLeaderHeard();
   }
 
-  #hasActiveQuorum(): boolean {
-    const active = quorumValue(this.#configuration, (node) =>
-      node === this.#self || this.#peers.get(node)?.isActive === true ? 1 : 0,
-    );
-    for (const progress of this.#peers.values()) progress.isActive = false;
-    return active >= 1;
-  }
-
-  #maybeSendTimeoutNow(to: NodeId): void {
-    if (this.#hasSentTimeoutNow || this.#peers.get(to)?.match !== this.#log.lastIndex) return;
-    this.#hasSentTimeoutNow = true;
-    this.#send({ kind: 'timeoutNow', ...this.#address(to) });
-  }
-
-  #address(to: NodeId): { from: NodeId; to: NodeId; term: number } {
-    return { from: this.#self, to, term: this.#term };
+  #outlet(): Outlet {
+    return { now: this.#now, messages: this.#messages };
   }
 
   #send(message: Message): void {
     this.#messages.push(message);
-  }
-
-  #restartTimeout(): void {
-    this.#waitedTicks = 0;
-    this.#timeoutTicks = this.#drawTimeout();
-  }
-
-  #drawTimeout(): number {
-    const { electionTicks } = this.#options;
-    return electionTicks + this.#random.int(0, Math.ceil(electionTicks / 2));
   }
 }

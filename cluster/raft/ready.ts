@@ -10,13 +10,32 @@
 import type { NodeId } from '../../src/base/ids.ts';
 import type { Entry, Message } from './messages.ts';
 
+export type Role = 'follower' | 'precandidate' | 'candidate' | 'leader';
+
 export interface HardState {
   readonly term: number;
   /** Whom this node has voted for in `term`; 0: nobody. */
   readonly vote: number;
 }
 
+/** What nobody has to keep. */
+export interface SoftState {
+  readonly role: Role;
+  readonly term: number;
+  readonly leader: NodeId | undefined;
+}
+
+/** Entries `from` on, about `bytesMax` of them and at least two if there are, wanted for a peer: `entriesRead`. */
+export interface LogRead {
+  readonly peer: NodeId;
+  readonly term: number;
+  readonly from: number;
+  readonly bytesMax: number;
+}
+
 export interface Ready {
+  /** Set when something of it has changed since the last Ready. */
+  readonly softState: SoftState | undefined;
   readonly messages: readonly Message[];
   readonly hardState: HardState | undefined;
   /** Durable entries from this index on are to be removed before `entries` are appended. */
@@ -26,4 +45,6 @@ export interface Ready {
   readonly committed: readonly Entry[];
   /** Peers whose next entry is no longer in the log: they need a snapshot, to be reported with `reportSnapshot`. */
   readonly snapshotsFor: readonly NodeId[];
+  /** Only when the node was told that its durable log can be read. */
+  readonly logReads: readonly LogRead[];
 }
