@@ -1,95 +1,133 @@
 /**
- * The disk port over one directory. Writes go to the page cache in the calling thread (cheap); fdatasync runs on the
- * thread pool. New files are filled with zeros and synced with their directory entry, so that later syncs of data
- * inside them change no metadata.
+ * The disk port over one directory of the real file system, which belongs to this process alone (directory-lock.ts;
+ * who opens the disk holds the lock).
+ *
+ * Files appear complete or not at all: they are filled and synced under a passing name, then renamed, then the
+ * directory is synced. `create` really writes its zeros, because a file whose blocks exist takes twice the syncs of
+ * one that has yet to get them. What a crash leaves under a passing name goes at the next opening; what a full disk
+ * leaves goes at once.
+ *
+ * `write` is synchronous (a hand-over to the thread pool costs more than the copy into the page cache); `sync` is not,
+ * so that the event loop runs meanwhile. A failed sync is reported once and never repeated here: the kernel may have
+ * dropped the pages, and a second attempt would succeed without them.
  */
 import fs from 'node:fs';
+import { promisify } from 'node:util';
 import path from 'node:path';
+import { assert } from '../../base/assert.ts';
 import type { Disk, DiskErrorCode, DiskFile } from '../disk.ts';
 import { DiskError } from '../disk.ts';
 
-const ZERO_CHUNK = Buffer.alloc(1 << 20);
+const PASSING = '.part';
+const ZEROS = Buffer.alloc(1 << 20);
+
+const fsync = promisify(fs.fsync);
+const fdatasync = promisify(fs.fdatasync);
 
 export class NodeDisk implements Disk {
   readonly #directory: string;
+  /** The directory itself, open so that its entries can be synced. */
+  readonly #directoryFd: number;
 
+  /** Makes the directory if need be. */
   constructor(directory: string) {
     this.#directory = directory;
-    fs.mkdirSync(directory, { recursive: true });
+    try {
+      fs.mkdirSync(directory, { recursive: true });
+      this.#directoryFd = fs.openSync(directory, 'r');
+      for (const name of fs.readdirSync(directory)) {
+        if (name.endsWith(PASSING)) fs.rmSync(path.join(directory, name), { force: true });
+      }
+    } catch (error) {
+      throw diskError(`open directory ${directory}`, error);
+    }
   }
 
   list(): Promise<string[]> {
     return attempt('list', async () => {
-      const names = await fs.promises.readdir(this.#directory);
-      return names.sort();
+      const entries = await fs.promises.readdir(this.#directory, { withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith(PASSING));
+      return files.map((entry) => entry.name).sort();
     });
   }
 
   open(name: string): Promise<DiskFile> {
-    return attempt(name, async () => {
-      const handle = await fs.promises.open(this.#path(name), 'r+');
-      return new NodeFile(name, handle);
+    return attempt(`open ${name}`, async () => {
+      return new NodeDiskFile(name, await fs.promises.open(this.#path(name), 'r+'));
     });
   }
 
   create(name: string, sizeBytes: number): Promise<DiskFile> {
-    return attempt(name, async () => {
-      const handle = await fs.promises.open(this.#path(name), 'w+');
-      for (let at = 0; at < sizeBytes; at += ZERO_CHUNK.length) {
-        await handle.write(ZERO_CHUNK, 0, Math.min(ZERO_CHUNK.length, sizeBytes - at), at);
-      }
-      await handle.sync();
-      await this.#syncDirectory();
-      return new NodeFile(name, handle);
+    return attempt(`create ${name}`, async () => {
+      const handle = await this.#writePassing(name, async (file) => {
+        for (let offset = 0; offset < sizeBytes; offset += ZEROS.length) {
+          await writeFully(file, ZEROS.subarray(0, sizeBytes - offset), offset);
+        }
+      });
+      return new NodeDiskFile(name, handle);
     });
   }
 
   replace(name: string, bytes: Uint8Array): Promise<void> {
-    return attempt(name, async () => {
-      const temporary = this.#path(`${name}.new`);
-      await fs.promises.writeFile(temporary, bytes, { flush: true });
-      await fs.promises.rename(temporary, this.#path(name));
-      await this.#syncDirectory();
+    return attempt(`replace ${name}`, async () => {
+      const handle = await this.#writePassing(name, (file) => writeFully(file, bytes, 0));
+      await handle.close();
     });
   }
 
   readAll(name: string): Promise<Buffer | undefined> {
-    return attempt(name, async () => {
+    return attempt(`read ${name}`, async () => {
       try {
         return await fs.promises.readFile(this.#path(name));
       } catch (error) {
-        if (codeOf(error) === 'ENOENT') return undefined;
+        if (errnoOf(error) === 'ENOENT') return undefined;
         throw error;
       }
     });
   }
 
   rename(from: string, to: string): Promise<void> {
-    return attempt(from, async () => {
+    return attempt(`rename ${from} to ${to}`, async () => {
       await fs.promises.rename(this.#path(from), this.#path(to));
-      await this.#syncDirectory();
+      await fsync(this.#directoryFd);
     });
   }
 
   remove(name: string): Promise<void> {
-    return attempt(name, () => fs.promises.rm(this.#path(name), { force: true }));
+    return attempt(`remove ${name}`, async () => {
+      await fs.promises.rm(this.#path(name), { force: true });
+      await fsync(this.#directoryFd);
+    });
+  }
+
+  /** Writes a file under a passing name, syncs it and gives it its name; the open handle. */
+  async #writePassing(
+    name: string,
+    fill: (handle: fs.promises.FileHandle) => Promise<void>,
+  ): Promise<fs.promises.FileHandle> {
+    const passing = this.#path(name) + PASSING;
+    const handle = await fs.promises.open(passing, 'w+');
+    try {
+      await fill(handle);
+      await handle.sync();
+      await fs.promises.rename(passing, this.#path(name));
+      await fsync(this.#directoryFd);
+      return handle;
+    } catch (error) {
+      await handle.close();
+      // What did not fit must not go on taking the room; the name may already be the file's own.
+      await fs.promises.rm(passing, { force: true }).catch(() => undefined);
+      throw error;
+    }
   }
 
   #path(name: string): string {
+    assert(/^[\w-][\w.-]*$/.test(name), () => `not a file name: ${name}`);
     return path.join(this.#directory, name);
-  }
-
-  async #syncDirectory(): Promise<void> {
-    const handle = await fs.promises.open(this.#directory, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
   }
 }
 
-class NodeFile implements DiskFile {
+class NodeDiskFile implements DiskFile {
   readonly name: string;
   readonly #handle: fs.promises.FileHandle;
 
@@ -99,21 +137,24 @@ class NodeFile implements DiskFile {
   }
 
   size(): Promise<number> {
-    return attempt(this.name, async () => (await this.#handle.stat()).size);
+    return attempt(`size of ${this.name}`, async () => (await this.#handle.stat()).size);
   }
 
   read(offset: number, length: number): Promise<Buffer> {
-    return attempt(this.name, async () => {
-      const buffer = Buffer.allocUnsafeSlow(length);
+    return attempt(`read ${this.name}`, async () => {
+      const out = Buffer.allocUnsafeSlow(length);
       let filled = 0;
       while (filled < length) {
         const { bytesRead } = await this.#handle.read(
-          ...([buffer, filled, length - filled, offset + filled] as const),
+          out,
+          filled,
+          length - filled,
+          offset + filled,
         );
         if (bytesRead === 0) break;
         filled += bytesRead;
       }
-      return buffer.subarray(0, filled);
+      return out.subarray(0, filled);
     });
   }
 
@@ -122,44 +163,61 @@ class NodeFile implements DiskFile {
       let written = 0;
       while (written < bytes.length) {
         written += fs.writeSync(
-          ...([this.#handle.fd, bytes, written, bytes.length - written, offset + written] as const),
+          this.#handle.fd,
+          bytes,
+          written,
+          bytes.length - written,
+          offset + written,
         );
       }
     } catch (error) {
-      throw asDiskError(this.name, error);
+      throw diskError(`write ${this.name}`, error);
     }
   }
 
   sync(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#handle.fd, (error) => {
-        if (error === null) resolve();
-        else reject(asDiskError(this.name, error));
-      });
-    });
+    return attempt(`sync ${this.name}`, () => fdatasync(this.#handle.fd));
   }
 
   close(): Promise<void> {
-    return attempt(this.name, () => this.#handle.close());
+    return attempt(`close ${this.name}`, () => this.#handle.close());
   }
 }
 
-async function attempt<T>(name: string, run: () => Promise<T>): Promise<T> {
+async function writeFully(
+  handle: fs.promises.FileHandle,
+  bytes: Uint8Array,
+  at: number,
+): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const result = await handle.write(bytes, written, bytes.length - written, at + written);
+    written += result.bytesWritten;
+  }
+}
+
+async function attempt<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
-    return await run();
+    return await action();
   } catch (error) {
-    throw asDiskError(name, error);
+    throw diskError(what, error);
   }
 }
 
-function asDiskError(name: string, error: unknown): DiskError {
-  const errno = codeOf(error);
-  let code: DiskErrorCode = 'disk_io';
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') code = 'disk_full';
-  else if (errno === 'ENOENT') code = 'disk_missing';
-  return new DiskError(code, `${name}: ${errno ?? String(error)}`, {}, error);
+const CODES: Readonly<Record<string, DiskErrorCode>> = {
+  ENOENT: 'disk_missing',
+  ENOSPC: 'disk_full',
+  EDQUOT: 'disk_full',
+};
+
+function diskError(what: string, error: unknown): unknown {
+  const errno = errnoOf(error);
+  // What is not a failure of the file system (a typed error, a bug) is not ours to name.
+  if (errno === undefined || error instanceof DiskError) return error;
+  return new DiskError(CODES[errno] ?? 'disk_io', `cannot ${what}: ${errno}`, {}, error);
 }
 
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
+function errnoOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
