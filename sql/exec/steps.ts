@@ -20,7 +20,7 @@ export function run<T>(steps: Steps<T>): MaybePromise<T> {
 }
 
 async function runOn<T>(steps: Steps<T>, waiting: Promise<unknown>): Promise<T> {
-  for (let next = waiting; ; ) {
+  for (let next = waiting; ;) {
     let result: IteratorResult<Promise<unknown>, T>;
     try {
       const value = await next;

@@ -35,7 +35,7 @@ export class TransactionBlock {
   /** Nothing but BEGIN, SET and SAVEPOINT has run: it can be begun again without anyone noticing. */
   isFresh = true;
   /** Start of the transaction, microseconds since 2000-01-01 UTC: what now() says. */
-  readonly startMicros: bigint;
+  startMicros: bigint;
   readonly txn: KvTxn;
   readonly catalog: TxnCatalog;
   /** What ROLLBACK restores. */

@@ -105,7 +105,8 @@ export class LocalKv implements KvClient, LocalStore {
         rows.push({ key, value });
         return true;
       });
-      return { rows, isComplete: isAll && isOneRange === 1 };
+      const isEnough = isAll || rows.length === options.limit;
+      return { rows, isComplete: isEnough && isOneRange === 1 };
     });
   }
 

@@ -1,0 +1,239 @@
+/**
+ * Joins. Rows of both sides are concatenated, left first. The condition sees the concatenated row. A semi or anti
+ * join gives left rows only. What has no partner in an outer join is filled with NULLs.
+ *
+ * `HashJoin` keeps the right side by key; `LoopJoin` keeps the right side as a list (or asks for it anew per left row
+ * when it depends on it: `LookupJoin`).
+ */
+import type { Datum, Row } from '../../types/datum.ts';
+import { MemoryBudget } from '../memory-budget.ts';
+import type { Batch, ExecPorts, Operator, Predicate } from '../operator.ts';
+import { BATCH_ROWS, Breather } from '../operator.ts';
+import type { RowKey } from '../row-keys.ts';
+import type { Steps } from '../steps.ts';
+
+export type JoinKind = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti';
+
+export interface JoinShape {
+  readonly kind: JoinKind;
+  readonly leftWidth: number;
+  readonly rightWidth: number;
+  /** Undefined: all pairs match. */
+  readonly condition: Predicate | undefined;
+}
+
+/** Undefined key: NULL somewhere, which equals nothing. */
+export type JoinKeyOf = (row: Row) => RowKey | undefined;
+
+interface RightRow {
+  readonly row: Row;
+  isMatched: boolean;
+}
+
+abstract class JoinBase implements Operator {
+  protected readonly shape: JoinShape;
+  protected readonly left: Operator;
+  protected readonly breather: Breather;
+  #pending: Batch | undefined;
+  #at = 0;
+  #isLeftDone = false;
+  #unmatched: Iterator<RightRow> | undefined;
+
+  protected constructor(left: Operator, shape: JoinShape, ports: ExecPorts) {
+    this.left = left;
+    this.shape = shape;
+    this.breather = new Breather(ports);
+  }
+
+  protected abstract prepare(): Steps<void>;
+  /** Right rows that may match. */
+  protected abstract candidates(left: Row): Steps<readonly RightRow[]>;
+  protected abstract allRight(): Iterable<RightRow>;
+  abstract close(): void;
+
+  *next(): Steps<Batch | undefined> {
+    yield* this.prepare();
+    const out: Batch = [];
+    while (out.length < BATCH_ROWS && !this.#isLeftDone) {
+      if (this.#pending === undefined || this.#at >= this.#pending.length) {
+        this.#pending = yield* this.left.next();
+        this.#at = 0;
+        if (this.#pending === undefined) {
+          this.#isLeftDone = true;
+          break;
+        }
+      }
+      const left = this.#pending[this.#at++];
+      if (left !== undefined) yield* this.#joinRow(left, out);
+    }
+    if (this.#isLeftDone && (this.shape.kind === 'right' || this.shape.kind === 'full')) {
+      this.#addUnmatched(out);
+    }
+    return out.length === 0 ? undefined : out;
+  }
+
+  *#joinRow(left: Row, out: Batch): Steps<void> {
+    const { kind, condition } = this.shape;
+    const candidates = yield* this.candidates(left);
+    let isMatched = false;
+    for (const right of candidates) {
+      const row = kind === 'semi' && condition === undefined ? left : [...left, ...right.row];
+      if (condition !== undefined && !condition(row)) continue;
+      isMatched = true;
+      if (kind === 'semi' || kind === 'anti') break;
+      right.isMatched = true;
+      out.push(row);
+    }
+    yield* this.breather.after(candidates.length + 1);
+    if (kind === 'semi' ? isMatched : kind === 'anti' && !isMatched) out.push(left);
+    else if (!isMatched && (kind === 'left' || kind === 'full')) {
+      out.push([...left, ...nulls(this.shape.rightWidth)]);
+    }
+  }
+
+  #addUnmatched(out: Batch): void {
+    this.#unmatched ??= this.allRight()[Symbol.iterator]();
+    while (out.length < BATCH_ROWS) {
+      const right = this.#unmatched.next();
+      if (right.done === true) return;
+      if (right.value.isMatched) continue;
+      out.push([...nulls(this.shape.leftWidth), ...right.value.row]);
+    }
+  }
+}
+
+export class HashJoinOperator extends JoinBase {
+  readonly #right: Operator;
+  readonly #leftKey: JoinKeyOf;
+  readonly #rightKey: JoinKeyOf;
+  readonly #budget: MemoryBudget;
+  #table: Map<RowKey, RightRow[]> | undefined;
+  /** Rows whose key has a NULL: they match nothing, and an outer join still gives them. */
+  readonly #keyless: RightRow[] = [];
+
+  constructor(
+    inputs: { readonly left: Operator; readonly right: Operator },
+    keys: { readonly left: JoinKeyOf; readonly right: JoinKeyOf },
+    shape: JoinShape,
+    ports: ExecPorts,
+  ) {
+    super(inputs.left, shape, ports);
+    this.#right = inputs.right;
+    this.#leftKey = keys.left;
+    this.#rightKey = keys.right;
+    this.#budget = new MemoryBudget('hash join', ports.workMemBytes);
+  }
+
+  close(): void {
+    this.left.close();
+    this.#right.close();
+    this.#table?.clear();
+  }
+
+  protected *prepare(): Steps<void> {
+    if (this.#table !== undefined) return;
+    const table = new Map<RowKey, RightRow[]>();
+    this.#table = table;
+    for (let b = yield* this.#right.next(); b !== undefined; b = yield* this.#right.next()) {
+      for (const row of b) {
+        this.#budget.addRow(row);
+        const entry = { row, isMatched: false };
+        const key = this.#rightKey(row);
+        const bucket = key === undefined ? this.#keyless : table.get(key);
+        if (bucket !== undefined) bucket.push(entry);
+        else if (key !== undefined) table.set(key, [entry]);
+      }
+      yield* this.breather.after(b.length);
+    }
+  }
+
+  // eslint-disable-next-line require-yield -- others have to wait here
+  protected *candidates(left: Row): Steps<readonly RightRow[]> {
+    const key = this.#leftKey(left);
+    return key === undefined ? [] : (this.#table?.get(key) ?? []);
+  }
+
+  protected *allRight(): Iterable<RightRow> {
+    for (const bucket of this.#table?.values() ?? []) yield* bucket;
+    yield* this.#keyless;
+  }
+}
+
+export class LoopJoinOperator extends JoinBase {
+  readonly #right: Operator;
+  readonly #budget: MemoryBudget;
+  #rows: RightRow[] | undefined;
+
+  constructor(
+    inputs: { readonly left: Operator; readonly right: Operator },
+    shape: JoinShape,
+    ports: ExecPorts,
+  ) {
+    super(inputs.left, shape, ports);
+    this.#right = inputs.right;
+    this.#budget = new MemoryBudget('nested loop join', ports.workMemBytes);
+  }
+
+  close(): void {
+    this.left.close();
+    this.#right.close();
+    this.#rows = [];
+  }
+
+  protected *prepare(): Steps<void> {
+    if (this.#rows !== undefined) return;
+    const rows: RightRow[] = [];
+    this.#rows = rows;
+    for (let b = yield* this.#right.next(); b !== undefined; b = yield* this.#right.next()) {
+      for (const row of b) {
+        this.#budget.addRow(row);
+        rows.push({ row, isMatched: false });
+      }
+    }
+  }
+
+  // eslint-disable-next-line require-yield -- others have to wait here
+  protected *candidates(): Steps<readonly RightRow[]> {
+    return this.#rows ?? [];
+  }
+
+  protected allRight(): Iterable<RightRow> {
+    return this.#rows ?? [];
+  }
+}
+
+/** The right side is made anew for each left row: index lookups, LATERAL. Never right or full. */
+export class LookupJoinOperator extends JoinBase {
+  readonly #lookUp: (left: Row) => Steps<readonly Row[]>;
+
+  constructor(
+    left: Operator,
+    lookUp: (left: Row) => Steps<readonly Row[]>,
+    shape: JoinShape,
+    ports: ExecPorts,
+  ) {
+    super(left, shape, ports);
+    this.#lookUp = lookUp;
+  }
+
+  close(): void {
+    this.left.close();
+  }
+
+  protected *prepare(): Steps<void> {
+    // Nothing is kept of the right side.
+  }
+
+  protected *candidates(left: Row): Steps<readonly RightRow[]> {
+    const rows = yield* this.#lookUp(left);
+    return rows.map((row) => ({ row, isMatched: false }));
+  }
+
+  protected allRight(): Iterable<RightRow> {
+    return [];
+  }
+}
+
+function nulls(width: number): Datum[] {
+  return new Array<Datum>(width).fill(null);
+}
