@@ -51,6 +51,7 @@ const POWERS = new Map([
   [K.like, POWER.like],
   [K.ilike, POWER.like],
   [K.similar, POWER.like],
+  [K.overlaps, POWER.operator],
   [T.Operator, POWER.operator],
   [T.Plus, POWER.sum],
   [T.Minus, POWER.sum],
@@ -85,7 +86,9 @@ export abstract class ExpressionGrammar extends TypeGrammar {
       this.MANY({
         GATE: () => {
           const power = this.#infixPower(isRestricted);
-          return power >= min && power !== NO_POWER && power !== forbidden;
+          if (power < min || power === NO_POWER) return false;
+          if (power === forbidden) throw this.syntaxErrorAt(this.LA(1));
+          return true;
         },
         DEF: () => {
           left = this.SUBRULE(this.infix, { ARGS: [left, isRestricted] });
@@ -153,6 +156,12 @@ export abstract class ExpressionGrammar extends TypeGrammar {
         { ALT: () => this.SUBRULE(this.membership, { ARGS: [left] }) },
         { ALT: () => this.SUBRULE(this.atTimeZone, { ARGS: [left] }) },
         { ALT: () => this.SUBRULE(this.collateSuffix, { ARGS: [left] }) },
+        {
+          ALT: () => {
+            this.refuse(this.CONSUME(K.overlaps).startOffset, 'OVERLAPS');
+            return left;
+          },
+        },
       ]),
   );
 

@@ -136,14 +136,14 @@ export abstract class OperandGrammar extends CallGrammar {
   protected readonly special: Rule<Expr> = this.RULE('special', (): Expr =>
     this.OR<Expr>([
       { GATE: () => this.isSecond(T.LeftParen), ALT: () => this.SUBRULE(this.specialCall) },
-      { ALT: () => this.SUBRULE(this.wordAsName) },
+      {
+        ALT: () => {
+          const token = this.CONSUME(T.CallKeyword);
+          return this.SUBRULE(this.nameTail, { ARGS: [valueOf(token), token.startOffset] });
+        },
+      },
     ]),
   );
-
-  protected readonly wordAsName: Rule<Expr> = this.RULE('wordAsName', (): Expr => {
-    const token = this.CONSUME(T.ColumnName);
-    return this.SUBRULE(this.nameTail, { ARGS: [valueOf(token), token.startOffset] });
-  });
 
   /** `timestamp '...'`, `interval '1' day`; without a literal, these words are names. */
   protected readonly typedLiteral: Rule<Expr> = this.RULE('typedLiteral', (): Expr =>
@@ -151,7 +151,7 @@ export abstract class OperandGrammar extends CallGrammar {
       {
         GATE: () => this.#isTypedLiteralNext(),
         ALT: () => {
-          const type = this.SUBRULE(this.simpleType);
+          const type = this.SUBRULE(this.keywordType);
           const token = this.CONSUME(T.StringLiteral);
           const fields = this.OPTION({
             GATE: () => type.name === 'interval' && type.schema === 'pg_catalog',
@@ -165,7 +165,12 @@ export abstract class OperandGrammar extends CallGrammar {
           );
         },
       },
-      { ALT: () => this.SUBRULE(this.wordAsName) },
+      {
+        ALT: () => {
+          const token = this.CONSUME(T.TypeKeyword);
+          return this.SUBRULE(this.nameTail, { ARGS: [valueOf(token), token.startOffset] });
+        },
+      },
     ]),
   );
 

@@ -1,6 +1,7 @@
 /**
  * Queries: WITH, set operations, SELECT, VALUES, and what follows them. FROM is in `grammar-from.ts`.
  */
+import type { IToken } from 'chevrotain';
 import type {
   CommonTableExpr,
   Delete,
@@ -231,6 +232,7 @@ export abstract class QueryGrammar extends FromGrammar {
       ]);
     });
     const items = this.OPTION1(() => this.SUBRULE(this.selectList)) ?? [];
+    if (distinct !== undefined && items.length === 0) throw this.syntaxErrorAt(this.LA(1));
     this.OPTION2(() => {
       const token = this.CONSUME(K.into);
       this.refuse(token.startOffset, 'SELECT INTO', 'Use CREATE TABLE ... AS.');
@@ -362,9 +364,9 @@ export abstract class QueryGrammar extends FromGrammar {
     return limits;
   });
 
-  #setLimit(limits: Limits, limit: Expr | undefined, position: number): void {
+  #setLimit(limits: Limits, limit: Expr | undefined, word: IToken): void {
     if (this.RECORDING_PHASE) return;
-    if (limits.hasLimit) throw this.errorAt(position, 'multiple LIMIT clauses not allowed');
+    if (limits.hasLimit) throw this.syntaxErrorAt(word);
     limits.hasLimit = true;
     limits.limit = limit;
   }
@@ -372,26 +374,27 @@ export abstract class QueryGrammar extends FromGrammar {
   protected readonly limitClause: Rule<void, [limits: Limits]> = this.RULE(
     'limitClause',
     (limits: Limits): void => {
-      const position = this.CONSUME(K.limit).startOffset;
+      const word = this.CONSUME(K.limit);
       const limit = this.OR<Expr | undefined>([
         { ALT: () => (this.CONSUME(K.all), undefined) },
         { ALT: () => this.SUBRULE(this.expr) },
       ]);
       this.OPTION(() => {
-        const comma = this.CONSUME(T.Comma);
+        this.CONSUME(T.Comma);
         if (this.RECORDING_PHASE) return;
         const message = 'LIMIT #,# syntax is not supported';
-        throw this.errorAt(comma.startOffset, message, 'Use separate LIMIT and OFFSET clauses.');
+        throw this.errorAt(word.startOffset, message, 'Use separate LIMIT and OFFSET clauses.');
       });
       const isNull = limit?.kind === 'null';
-      this.#setLimit(limits, isNull ? undefined : limit, position);
+      this.#setLimit(limits, isNull ? undefined : limit, word);
     },
   );
 
   protected readonly fetchClause: Rule<void, [limits: Limits]> = this.RULE(
     'fetchClause',
     (limits: Limits): void => {
-      const position = this.CONSUME(K.fetch).startOffset;
+      const word = this.CONSUME(K.fetch);
+      const position = word.startOffset;
       this.OR([{ ALT: () => this.CONSUME(K.first) }, { ALT: () => this.CONSUME(K.next) }]);
       // Without a number, one row. Only an operand may stand here: ROW would be taken for a name.
       let limit: Expr = { kind: 'number', text: '1', isInteger: true, position };
@@ -412,7 +415,7 @@ export abstract class QueryGrammar extends FromGrammar {
           },
         },
       ]);
-      this.#setLimit(limits, limit, position);
+      this.#setLimit(limits, limit, word);
     },
   );
 
@@ -423,13 +426,11 @@ export abstract class QueryGrammar extends FromGrammar {
   protected readonly offsetClause: Rule<void, [limits: Limits]> = this.RULE(
     'offsetClause',
     (limits: Limits): void => {
-      const position = this.CONSUME(K.offset).startOffset;
+      const word = this.CONSUME(K.offset);
       const offset = this.SUBRULE(this.expr);
       this.OPTION(() => this.SUBRULE(this.rowWord));
       if (this.RECORDING_PHASE) return;
-      if (limits.offset !== undefined) {
-        throw this.errorAt(position, 'multiple OFFSET clauses not allowed');
-      }
+      if (limits.offset !== undefined) throw this.syntaxErrorAt(word);
       limits.offset = offset;
     },
   );

@@ -42,19 +42,30 @@ export abstract class TypeGrammar extends GrammarBase {
   protected readonly simpleType: Rule<SimpleType> = this.RULE('simpleType', (): SimpleType =>
     this.OR([
       {
+        // A lone DOUBLE is a name like any other.
+        GATE: () => !this.isNext(K.double) || this.isSecond(K.precision),
+        ALT: () => this.SUBRULE(this.keywordType),
+      },
+      { ALT: () => this.SUBRULE(this.genericType) },
+    ]),
+  );
+
+  /** The types with words of their own. */
+  protected readonly keywordType: Rule<SimpleType> = this.RULE('keywordType', (): SimpleType =>
+    this.OR([
+      {
         ALT: () => {
           const token = this.CONSUME(T.PlainTypeKeyword);
           return builtIn(T.PLAIN_TYPE_NAMES.get(valueOf(token)) ?? '', token, []);
         },
       },
       { ALT: () => this.SUBRULE(this.floatType) },
-      { GATE: () => this.isSecond(K.precision), ALT: () => this.SUBRULE(this.doubleType) },
+      { ALT: () => this.SUBRULE(this.doubleType) },
       { ALT: () => this.SUBRULE(this.numericType) },
       { ALT: () => this.SUBRULE(this.bitType) },
       { ALT: () => this.SUBRULE(this.characterType) },
       { ALT: () => this.SUBRULE(this.timeType) },
       { ALT: () => this.SUBRULE(this.intervalType) },
-      { ALT: () => this.SUBRULE(this.genericType) },
     ]),
   );
 
@@ -68,17 +79,21 @@ export abstract class TypeGrammar extends GrammarBase {
   protected readonly floatType: Rule<SimpleType> = this.RULE('floatType', (): SimpleType => {
     const token = this.CONSUME(K.float);
     let bits: number | undefined;
+    let position = 0;
     this.OPTION(() => {
       this.CONSUME(T.LeftParen);
-      bits = Number(this.CONSUME(T.IntegerLiteral).image);
+      const digits = this.CONSUME(T.IntegerLiteral);
+      bits = Number(digits.image);
+      position = digits.startOffset;
       this.CONSUME(T.RightParen);
     });
     if (this.RECORDING_PHASE || bits === undefined) return builtIn('float8', token, []);
     if (bits < 1 || bits > 53) {
       const limit = bits < 1 ? 'at least 1 bit' : 'less than 54 bits';
       const message = `precision for type float must be ${limit}`;
-      const position = errorPosition(this.source, token.startOffset);
-      throw new SqlError(SQLSTATE.INVALID_PARAMETER_VALUE, message, { position });
+      throw new SqlError(SQLSTATE.INVALID_PARAMETER_VALUE, message, {
+        position: errorPosition(this.source, position),
+      });
     }
     return builtIn(bits <= 24 ? 'float4' : 'float8', token, []);
   });

@@ -348,12 +348,15 @@ class Scanner {
       end = stop;
     }
     if (classOf(text.charCodeAt(end)) === IDENTIFIER_START) {
-      return this.#junk(start, end + 1, 'trailing junk after numeric literal');
+      return this.#junk(start, end, 'trailing junk after numeric literal');
     }
     return this.#push(type, start, end, undefined);
   }
 
-  #junk(start: number, end: number, message: string): boolean {
+  /** A number with letters behind it: the error shows them all. */
+  #junk(start: number, from: number, message: string): boolean {
+    let end = from;
+    while ((classOf(this.#text.charCodeAt(end)) & (IDENTIFIER_START | DIGIT)) !== 0) end++;
     return this.#invalid(start, end, message);
   }
 
