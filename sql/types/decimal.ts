@@ -404,5 +404,11 @@ function ofSpecial(value: number): Decimal {
 }
 
 function orderOf(value: Decimal): number {
-  return value.kind === 'nan' ? 2 : value.kind === 'infinity' ? 1 : value.kind === 'finite' ? 0 : -1;
+  return value.kind === 'nan'
+    ? 2
+    : value.kind === 'infinity'
+      ? 1
+      : value.kind === 'finite'
+        ? 0
+        : -1;
 }

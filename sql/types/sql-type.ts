@@ -7,10 +7,27 @@ import { assert } from '../../src/base/assert.ts';
 import { SqlError } from '../errors/sql-error.ts';
 
 export type TypeName =
-  | 'bool' | 'int2' | 'int4' | 'int8' | 'numeric' | 'float4' | 'float8'
-  | 'text' | 'varchar' | 'bpchar' | 'name' | 'bytea' | 'uuid'
-  | 'date' | 'time' | 'timestamp' | 'timestamptz' | 'interval' | 'oid'
-  | 'unknown' | 'void';
+  | 'bool'
+  | 'int2'
+  | 'int4'
+  | 'int8'
+  | 'numeric'
+  | 'float4'
+  | 'float8'
+  | 'text'
+  | 'varchar'
+  | 'bpchar'
+  | 'name'
+  | 'bytea'
+  | 'uuid'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'interval'
+  | 'oid'
+  | 'unknown'
+  | 'void';
 
 export interface SqlType {
   readonly name: TypeName;
@@ -45,8 +62,27 @@ export const VOID: SqlType = { name: 'void', oid: 2278, modifier: -1 };
 export const UUID: SqlType = { name: 'uuid', oid: 2950, modifier: -1 };
 
 export const ALL_TYPES: readonly SqlType[] = [
-  BOOL, BYTEA, NAME, INT8, INT2, INT4, TEXT, OID, FLOAT4, FLOAT8, UNKNOWN, BPCHAR, VARCHAR,
-  DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, VOID, UUID,
+  BOOL,
+  BYTEA,
+  NAME,
+  INT8,
+  INT2,
+  INT4,
+  TEXT,
+  OID,
+  FLOAT4,
+  FLOAT8,
+  UNKNOWN,
+  BPCHAR,
+  VARCHAR,
+  DATE,
+  TIME,
+  TIMESTAMP,
+  TIMESTAMPTZ,
+  INTERVAL,
+  NUMERIC,
+  VOID,
+  UUID,
 ];
 
 /** As pg_type.typcategory. */
@@ -78,7 +114,12 @@ const FACTS: Readonly<Record<TypeName, TypeFacts>> = {
   uuid: { category: 'U', isPreferred: false, length: 16, display: 'uuid' },
   date: { category: 'D', isPreferred: false, length: 4, display: 'date' },
   time: { category: 'D', isPreferred: false, length: 8, display: 'time without time zone' },
-  timestamp: { category: 'D', isPreferred: false, length: 8, display: 'timestamp without time zone' },
+  timestamp: {
+    category: 'D',
+    isPreferred: false,
+    length: 8,
+    display: 'timestamp without time zone',
+  },
   timestamptz: { category: 'D', isPreferred: true, length: 8, display: 'timestamp with time zone' },
   interval: { category: 'T', isPreferred: true, length: 16, display: 'interval' },
   unknown: { category: 'X', isPreferred: false, length: -2, display: 'unknown' },
