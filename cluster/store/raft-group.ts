@@ -54,6 +54,8 @@ export interface Persisting {
 const APPLY_QUEUE_MAX = 10_000;
 /** A replica without data asks for a snapshot this often. */
 const BROKEN_ASK_TICKS = 10;
+/** An installation that has heard nothing for this long is given up. */
+const INSTALL_QUIET_TICKS = 50;
 
 export class RaftGroup {
   readonly state: RangeState;
@@ -72,6 +74,8 @@ export class RaftGroup {
   /** A restart found the mark of an unfinished installation: the log is good, the data is not. */
   isBroken = false;
   #brokenTicks = 0;
+  /** While installing: ticks since a piece of the snapshot came. */
+  #quietTicks = 0;
 
   constructor(
     ports: GroupPorts,
@@ -99,8 +103,9 @@ export class RaftGroup {
     return this.#isInstalling;
   }
 
-  get isApplyIdle(): boolean {
-    return !this.#isApplying && this.#toApply.length === 0;
+  /** An entry is being applied that takes several turns. */
+  get isApplying(): boolean {
+    return this.#isApplying;
   }
 
   /* ---------- inputs ---------- */
@@ -120,6 +125,7 @@ export class RaftGroup {
   }
 
   tick(): void {
+    if (this.#isInstalling && ++this.#quietTicks >= INSTALL_QUIET_TICKS) this.#abandonInstall();
     if (this.#isInstalling) return;
     this.#setNow();
     if (this.isBroken) {
@@ -152,7 +158,8 @@ export class RaftGroup {
     this.#followRole();
     this.#send(ready.messages);
     for (const peer of ready.snapshotsFor) this.#startSnapshot(peer);
-    this.#toApply.push(...ready.committed);
+    // Without data nothing is applied: the node that is made behind the snapshot hands these out again.
+    if (!this.isBroken) this.#toApply.push(...ready.committed);
     const { entries, hardState, truncateFrom, afterPersist } = ready;
     const hasWrites = entries.length > 0 || hardState !== undefined || truncateFrom !== undefined;
     if (!hasWrites && this.#persistingCount === 0) {
@@ -275,9 +282,21 @@ export class RaftGroup {
   beginInstall(): void {
     assert(!this.#isApplying, 'installing while an entry is applied');
     this.#isInstalling = true;
+    this.#quietTicks = 0;
     this.#toApply.length = 0;
     this.#wasLeader = false;
     this.replica.onFollower();
+  }
+
+  /** A piece of the snapshot has come. */
+  noteInstallProgress(): void {
+    this.#quietTicks = 0;
+  }
+
+  /** The sender is gone. The data is neither the old nor the new: as after a restart that finds the mark. */
+  #abandonInstall(): void {
+    this.#isInstalling = false;
+    this.isBroken = true;
   }
 
   /**

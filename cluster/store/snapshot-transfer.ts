@@ -7,7 +7,7 @@
  * its split. The receiver marks the range, synced, before it replaces anything; a restart that finds the mark keeps
  * term, vote and log (votes rest on them) but applies nothing, does not campaign, and asks for a snapshot.
  */
-import type { NodeId, RangeId } from '../../src/base/ids.ts';
+import type { NodeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import { spansOverlap } from '../../src/base/span.ts';
@@ -26,22 +26,26 @@ export const INSTALLING_BLOB = 'installing';
 
 const CALL_TIMEOUT_MS = 60_000;
 /** A receiver that has heard nothing for this long takes another transfer. */
-const STALE_MS = 70_000;
+const STALE_MS = 10_000;
 
-interface BeginBody {
+/** Which transfer a message belongs to: the sender's counter. */
+interface Transfer {
   readonly rangeId: number;
+  readonly transfer: number;
+}
+interface BeginBody extends Transfer {
   readonly state: Uint8Array;
 }
-interface ChunkBody {
-  readonly rangeId: number;
+interface ChunkBody extends Transfer {
+  /** 0, 1, 2, ...: a frame may come twice. */
+  readonly number: number;
   readonly versions: Uint8Array;
 }
-interface StagedBody {
-  readonly rangeId: number;
+interface StagedBody extends Transfer {
   readonly name: string;
   readonly chunk: Uint8Array;
 }
-interface EndBody {
+interface RequestBody {
   readonly rangeId: number;
 }
 /** `index` 0: refused, to be tried again later. */
@@ -54,7 +58,9 @@ interface Receiving {
   readonly group: RaftGroup;
   readonly state: RangeState;
   readonly bytes: Uint8Array;
-  readonly installation: Installation;
+  readonly transfer: number;
+  readonly installation: Promise<Installation>;
+  nextChunk: number;
   heardMs: number;
 }
 
@@ -64,6 +70,7 @@ export class SnapshotTransfer {
   readonly #mvcc: Mvcc;
   readonly #store: () => Store;
   #isSending = false;
+  #lastTransfer = 0;
   #receiving: Receiving | undefined;
 
   constructor(ports: { env: Env; transport: Transport; mvcc: Mvcc; store: () => Store }) {
@@ -81,17 +88,19 @@ export class SnapshotTransfer {
     transport.register('snapshot.staged', (body, { from }) =>
       this.#onStaged(from, body as StagedBody),
     );
-    transport.register('snapshot.end', (body, { from }) => this.#onEnd(from, body as EndBody));
+    transport.register('snapshot.end', (body, { from }) => this.#onEnd(from, body as Transfer));
     transport.register('snapshot.request', (body, { from }) => {
       this.#store()
-        .group(rangeId((body as EndBody).rangeId))
+        .group(rangeId((body as RequestBody).rangeId))
         ?.sendSnapshotTo(from);
     });
   }
 
   /** A replica without data asks the leader it knows. */
   request(group: RaftGroup, leader: NodeId): void {
-    this.#transport.cast(leader, 'snapshot.request', { rangeId: group.rangeId } satisfies EndBody);
+    this.#transport.cast(leader, 'snapshot.request', {
+      rangeId: group.rangeId,
+    } satisfies RequestBody);
   }
 
   /** The index that is installed at the peer, or undefined when it did not come to that. */
@@ -126,16 +135,21 @@ export class SnapshotTransfer {
     };
     try {
       this.#env.log.info({ range, to }, 'snapshot: sending');
-      const begun = await call('snapshot.begin', { rangeId: range, state });
+      const transfer = ++this.#lastTransfer;
+      const address = { rangeId: range, transfer };
+      const begun = await call('snapshot.begin', { ...address, state });
       if (begun !== CONTINUE) return begun === 0 ? undefined : begun;
+      let number = 0;
       for (let batch = await stream.next(); batch !== undefined; batch = await stream.next()) {
-        await call('snapshot.chunk', { rangeId: range, versions: encodeVersions(batch) });
+        const versions = encodeVersions(batch);
+        const answer = await call('snapshot.chunk', { ...address, number: number++, versions });
+        if (answer !== CONTINUE) return undefined;
       }
       for (const name of staged) {
         const chunk = this.#mvcc.staged(name);
-        if (chunk !== undefined) await call('snapshot.staged', { rangeId: range, name, chunk });
+        if (chunk !== undefined) await call('snapshot.staged', { ...address, name, chunk });
       }
-      const index = await call('snapshot.end', { rangeId: range });
+      const index = await call('snapshot.end', address);
       this.#env.log.info({ range, to, index }, 'snapshot: installed');
       return index === 0 ? undefined : index;
     } finally {
@@ -150,7 +164,12 @@ export class SnapshotTransfer {
     const state = RangeState.decode(body.state);
     const now = this.#env.clock.monotonicMs();
     if (this.#receiving !== undefined) {
-      if (now - this.#receiving.heardMs < STALE_MS && this.#receiving.from !== from) return REFUSED;
+      if (this.#receiving.from === from && this.#receiving.transfer === body.transfer) {
+        await this.#receiving.installation;
+        return { index: CONTINUE };
+      }
+      const isLive = this.#receiving.group.isInstalling && this.#receiving.from !== from;
+      if (isLive && now - this.#receiving.heardMs < STALE_MS) return REFUSED;
       // The sender, or another one after a pause, starts over: the mark stays, and so does the group's stop.
       this.#receiving = undefined;
     }
@@ -161,36 +180,47 @@ export class SnapshotTransfer {
     const group = store.group(state.rangeId) ?? store.addEmpty(state.descriptor);
     const isBehind = group.isBroken || state.appliedIndex > group.raft.lastIndex;
     if (!isBehind && !group.isInstalling) return { index: group.state.appliedIndex };
-    if (!group.isApplyIdle) return REFUSED;
+    if (group.isApplying) return REFUSED;
     group.beginInstall();
     const mark = { key: localKey(state.rangeId, INSTALLING_BLOB), value: Buffer.from([1]) };
-    const installation = await this.#mvcc.install(state.descriptor, [mark]);
+    const installation = this.#mvcc.install(state.descriptor, [mark]);
     const bytes = Buffer.from(body.state);
-    this.#receiving = { from, group, state, bytes, installation, heardMs: now };
+    const { transfer } = body;
+    this.#receiving = {
+      ...{ from, transfer, group, state, bytes, installation },
+      ...{ nextChunk: 0, heardMs: now },
+    };
+    await installation;
     return { index: CONTINUE };
   }
 
   async #onChunk(from: NodeId, body: ChunkBody): Promise<SnapshotAnswer> {
-    const receiving = this.#receivingOf(from, body.rangeId);
+    const receiving = this.#receivingOf(from, body);
     if (receiving === undefined) return REFUSED;
+    if (body.number < receiving.nextChunk) return { index: CONTINUE };
+    if (body.number > receiving.nextChunk) return REFUSED;
+    receiving.nextChunk++;
     const versions = decodeVersions(body.versions);
     const newest = versions.reduce((ts, version) => (version.ts > ts ? version.ts : ts), 0);
     this.#store().forwardClock(newest);
-    await receiving.installation.write(versions);
+    receiving.group.noteInstallProgress();
+    const installation = await receiving.installation;
+    await installation.write(versions);
     receiving.heardMs = this.#env.clock.monotonicMs();
     return { index: CONTINUE };
   }
 
   #onStaged(from: NodeId, body: StagedBody): SnapshotAnswer {
-    if (this.#receivingOf(from, body.rangeId) === undefined) return REFUSED;
+    if (this.#receivingOf(from, body) === undefined) return REFUSED;
     this.#mvcc.stage(body.name as Key, Buffer.from(body.chunk));
     return { index: CONTINUE };
   }
 
-  async #onEnd(from: NodeId, body: EndBody): Promise<SnapshotAnswer> {
-    const receiving = this.#receivingOf(from, body.rangeId);
+  async #onEnd(from: NodeId, body: Transfer): Promise<SnapshotAnswer> {
+    const receiving = this.#receivingOf(from, body);
     if (receiving === undefined) return REFUSED;
-    const { group, state, bytes, installation } = receiving;
+    const { group, state, bytes } = receiving;
+    const installation = await receiving.installation;
     this.#receiving = undefined;
     const { rangeId: id } = state;
     const local = [
@@ -205,11 +235,11 @@ export class SnapshotTransfer {
     return { index: state.appliedIndex };
   }
 
-  #receivingOf(from: NodeId, range: number): Receiving | undefined {
+  #receivingOf(from: NodeId, body: Transfer): Receiving | undefined {
     const receiving = this.#receiving;
-    if (receiving?.from !== from || receiving.group.rangeId !== (range as RangeId))
-      return undefined;
-    return receiving;
+    if (receiving?.from !== from || receiving.transfer !== body.transfer) return undefined;
+    // It may have been given up meanwhile.
+    return receiving.group.isInstalling ? receiving : undefined;
   }
 }
 

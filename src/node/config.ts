@@ -28,16 +28,23 @@ export interface NodeSettings {
   readonly raftPipeline: boolean;
   /** 'lease': latest reads under the leader's lease; 'quorum': every read is a snapshot read. */
   readonly reads: 'lease' | 'quorum';
-  readonly retentionSeconds: number;
   readonly connectionsMax: number;
+  /** Size of the log's preallocated files. */
+  readonly logSegmentBytes: number;
+  /** A memory table that has grown to this is written to the engine. */
+  readonly memoryTableBytes: number;
+  /** Entries a range keeps in memory for peers that lag; beyond, they get a snapshot. */
+  readonly raftTailBytes: number;
 }
 
 export const DEFAULT_SETTINGS: NodeSettings = {
   raftBatch: true,
   raftPipeline: true,
   reads: 'lease',
-  retentionSeconds: 3600,
   connectionsMax: 1000,
+  logSegmentBytes: 64 << 20,
+  memoryTableBytes: 48 << 20,
+  raftTailBytes: 32 << 20,
 };
 
 export class ConfigError extends QuorateError<'config'> {

@@ -70,7 +70,7 @@ export function raftOptionsOf(settings: NodeConfig['settings']): RaftOptions {
     appendEntriesMax: settings.raftBatch ? 4096 : 1,
     uncommittedBytesMax: 64 << 20,
     applyBytesMax: 8 << 20,
-    tailBytesMax: 32 << 20,
+    tailBytesMax: settings.raftTailBytes,
   };
 }
 
@@ -97,11 +97,15 @@ export class QuorateNode {
     await engine.open();
     const made: { node?: QuorateNode } = {};
     const mvcc = await MvccStore.open(env.scheduler, engine, {
+      tableBytesMax: config.settings.memoryTableBytes,
       onCheckpointNeeded: () => made.node?.store.onCheckpointNeeded(),
     });
     const log = await RaftLogStore.open(
       disk,
-      { isGroupCommit: config.settings.raftBatch },
+      {
+        isGroupCommit: config.settings.raftBatch,
+        segmentBytes: config.settings.logSegmentBytes,
+      },
       { scheduler: env.scheduler, log: env.log },
     );
     const floor = maxTimestamp(log.clockCeiling, mvcc.highestTs());

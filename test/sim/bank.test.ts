@@ -12,7 +12,8 @@ import { SimWorld } from '../support/sim-env.ts';
 
 const ACCOUNTS = 8;
 const START = 100;
-const never = new AbortController().signal;
+/** Every request gets one of its own, as statements do. */
+const signal = (): AbortSignal => new AbortController().signal;
 const account = (i: number): Key => `${tablePrefix(5)}a${i}\x01` as Key;
 const boundary = (i: number): Key => `${tablePrefix(5)}a${i}` as Key;
 const SPAN = { start: account(0), end: `${tablePrefix(5)}b` as Key };
@@ -32,7 +33,7 @@ interface Tally {
 }
 
 function begin(kv: KvClient): KvTxn {
-  return kv.begin({ txnMaxBytes: 1 << 20, signal: never });
+  return kv.begin({ txnMaxBytes: 1 << 20, signal: signal() });
 }
 
 async function setUp(kv: KvClient): Promise<void> {
@@ -101,10 +102,18 @@ interface Run {
 
 async function runBank(seed: number, faults: boolean): Promise<Run> {
   const world = new SimWorld(seed);
-  const cluster = new EmbeddedCluster(world, { size: 3, skewMaxMs: faults ? 60_000 : 0 });
+  // Limits at their extremes: checkpoints all the time, logs that let go at once.
+  const isTight = faults && world.random.next() < 0.6;
+  const cluster = new EmbeddedCluster(world, {
+    size: 3,
+    skewMaxMs: faults ? 60_000 : 0,
+    settings: isTight
+      ? { memoryTableBytes: 20_000, raftTailBytes: 2_000, logSegmentBytes: 16_384 }
+      : {},
+  });
   await cluster.start();
   await world.settle(setUp(cluster.kv(1)!));
-  for (const at of [3, 6]) await world.settle(cluster.kv(2)!.splitAt(boundary(at), never));
+  for (const at of [3, 6]) await world.settle(cluster.kv(2)!.splitAt(boundary(at), signal()));
   const tally: Tally = {
     ...{ committed: 0, failed: 0, ambiguous: 0, reads: 0 },
     moved: Array.from({ length: ACCOUNTS }, () => 0),
@@ -166,7 +175,7 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
   for (const { node, id } of cluster.machines) {
     for (const group of node!.store.groups()) {
       const left = group.state.prepared.size;
-      expect(left, `seed ${seed}: undecided records at node ${id}`).toBe(0);
+      expect(left, `seed ${seed}: undecided records at node ${id}\n${cluster.describe()}`).toBe(0);
     }
   }
   return { tally, hash: world.traceHash, final };
@@ -191,7 +200,7 @@ async function disturb(cluster: EmbeddedCluster, world: SimWorld, round: number)
   else if (what < 0.9) {
     const kv = cluster.alive()[0]!.node!.kv;
     const range = [1, 2, 3][random.int(0, 2)]! as never;
-    kv.transferLeader(range, cluster.at(victim).id, never).catch(() => undefined);
+    kv.transferLeader(range, cluster.at(victim).id, signal()).catch(() => undefined);
   } else if (round % 3 === 0) {
     for (const { id, node } of cluster.machines) if (node !== undefined) cluster.crash(id);
     for (const { id } of cluster.machines) await cluster.boot(id);

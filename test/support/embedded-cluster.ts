@@ -85,7 +85,7 @@ export class EmbeddedCluster {
       httpPort: 1,
       peerPort: 1,
       members,
-      settings: { ...DEFAULT_SETTINGS, ...this.#options.settings },
+      settings: { ...DEFAULT_SETTINGS, logSegmentBytes: 1 << 18, ...this.#options.settings },
     };
     const opening = QuorateNode.open(config, {
       env: process.env,
