@@ -62,6 +62,8 @@ export class Leadership {
   wantsAppends = false;
   /** Bytes of entries of this term that are not committed. */
   uncommittedBytes = 0;
+  /** When the commit index last grew: whoever answers to something sent later has heard of it. */
+  decidedAt = Number.NEGATIVE_INFINITY;
   /** Ticks since the quorum was last checked. */
   #checkTicks = 0;
   #heartbeatTicks = 0;
@@ -122,11 +124,13 @@ export class Leadership {
     return index > known && this.#log.termAt(index) === this.term ? index : known;
   }
 
-  /** Everyone has everything, and knows it but for the last commit index. */
+  /** Everyone has everything, and has heard that it is committed. */
   isEven(): boolean {
     const { lastIndex, commitIndex } = this.#log;
     if (commitIndex !== lastIndex || this.#transferee !== undefined) return false;
-    return this.#peers.every((progress) => progress.match === lastIndex);
+    return this.#peers.every(
+      ({ match, ackedSentAt }) => match === lastIndex && ackedSentAt > this.decidedAt,
+    );
   }
 
   status(): PeerStatus[] {

@@ -521,7 +521,7 @@ export class RaftNode {
       this.#refuseAppend(message.from, { prevIndex, hintIndex, sentAt });
       return;
     }
-    for (const entry of entries) if (entry.index > commitIndex) this.#take(entry);
+    for (const entry of entries) this.#take(entry);
     const last = Math.max(commitIndex, prevIndex + entries.length);
     this.#advanceCommit(Math.min(message.commit, last));
     this.#afterPersist.push({
@@ -540,7 +540,7 @@ export class RaftNode {
   /** An entry from the leader, of which all before agree. */
   #take(entry: Entry): void {
     const known = this.#log.termAt(entry.index);
-    if (known === entry.term) return;
+    if (known === entry.term || entry.index < this.#log.firstIndex) return;
     if (known !== undefined) {
       this.#log.truncateFrom(entry.index);
       this.#truncateFrom = Math.min(this.#truncateFrom ?? entry.index, entry.index);
@@ -572,6 +572,7 @@ export class RaftNode {
     const bytes = this.#log.commitTo(index);
     const leadership = this.#leadership;
     if (leadership === undefined) return;
+    leadership.decidedAt = this.#now;
     // Entries of earlier terms were never counted.
     leadership.uncommittedBytes = Math.max(0, leadership.uncommittedBytes - bytes);
   }

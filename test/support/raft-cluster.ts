@@ -46,6 +46,10 @@ export interface ClusterOptions {
   /** The durable log answers for what memory no longer has. */
   readonly readsLog?: boolean;
   readonly raft?: Partial<RaftOptions>;
+  /** Chance as each node knows it; otherwise the cluster's. */
+  readonly randomOf?: (id: NodeId) => Random;
+  /** Hears of everything that happens, one line each. */
+  readonly trace?: (line: string) => void;
 }
 
 export const TICK_MS = 10;
@@ -76,6 +80,8 @@ export class RaftCluster {
   readonly #ids: readonly NodeId[];
   readonly #readsLog: boolean;
   readonly #options: RaftOptions;
+  readonly #trace: (line: string) => void;
+  readonly #randomOf: (id: NodeId) => Random;
   /** For the checks: leader by term, and what was applied at each index, by anyone. */
   readonly #leaders = new Map<number, NodeId>();
   readonly #applied: string[] = [];
@@ -84,6 +90,8 @@ export class RaftCluster {
     this.#random = random;
     this.#readsLog = options.readsLog ?? false;
     this.#options = { ...OPTIONS, ...options.raft };
+    this.#randomOf = options.randomOf ?? ((): Random => random);
+    this.#trace = options.trace ?? ((): void => undefined);
     this.#ids = Array.from({ length: options.size }, (_, i) => nodeId(i + 1));
     for (const id of this.#ids) {
       const checkpoint = { index: 0, term: 0, applied: [] };
@@ -114,7 +122,7 @@ export class RaftCluster {
         entries: disk.entries.filter(({ index }) => index > checkpoint.index),
         ...(this.#readsLog ? { logFirst } : {}),
         noopData: () => Buffer.from('noop'),
-        random: this.#random,
+        random: this.#randomOf(id),
       },
       this.#options,
     );
@@ -145,6 +153,7 @@ export class RaftCluster {
     const member = this.at(id);
     while (member.node.hasReady()) {
       const ready = member.node.ready();
+      this.#traceReady(id, ready);
       this.#post(ready.messages);
       member.unsynced.push(ready);
       member.reads.push(...ready.logReads);
@@ -153,6 +162,7 @@ export class RaftCluster {
         this.snapshots.push({ from: member.id, to, index, term: termOf(applied.at(-1)!), applied });
       }
       for (const entry of ready.committed) {
+        this.#trace(`${id} applies ${formatEntry(entry)}`);
         this.#checkApplied(entry);
         member.applied.push(textOf(entry));
         member.node.applied(entry.index);
@@ -167,6 +177,7 @@ export class RaftCluster {
     const ready = member.unsynced.shift();
     if (ready === undefined) return;
     const { disk } = member;
+    this.#traceSync(id, ready);
     if (ready.hardState !== undefined) disk.hardState = ready.hardState;
     const { truncateFrom, entries } = ready;
     if (truncateFrom !== undefined) {
@@ -216,6 +227,16 @@ export class RaftCluster {
     member.node.setNow(this.now);
   }
 
+  /** Starts a node anew with a log of these terms, all durable. */
+  restartWith(id: number, terms: readonly number[]): void {
+    const { disk } = this.at(id);
+    disk.hardState = { term: terms.at(-1) ?? 0, vote: 0 };
+    disk.entries = terms.map((term, i): Entry => {
+      return { index: i + 1, term, data: Buffer.from(`${term}.${i + 1}`) };
+    });
+    this.crash(id);
+  }
+
   /** A snapshot arrives, or fails: the sender hears of it at once. */
   install(snapshot: Snapshot, isLost: boolean): void {
     const { from, to, index, term, applied } = snapshot;
@@ -230,6 +251,7 @@ export class RaftCluster {
       disk.entries = entries;
       this.crash(to);
       this.seen.snapshots++;
+      this.#trace(`${to} installs a snapshot up to ${index}@${term} from ${from}`);
       this.collect(to);
     }
     this.at(from).node.reportSnapshot(to, isLost ? undefined : index);
@@ -240,7 +262,12 @@ export class RaftCluster {
 
   deliver(index: number, isKept = false): void {
     const [message] = isKept ? [this.wire[index]] : this.wire.splice(index, 1);
-    if (message === undefined || this.cut.has(`${message.from}>${message.to}`)) return;
+    if (message === undefined) return;
+    if (this.cut.has(`${message.from}>${message.to}`)) {
+      this.#trace(formatMessage(message, '-x'));
+      return;
+    }
+    this.#trace(formatMessage(message, '->'));
     if (message.kind === 'timeoutNow') this.seen.transfers++;
     this.at(message.to).node.step(message);
     this.collect(message.to);
@@ -283,6 +310,25 @@ export class RaftCluster {
   #post(messages: readonly Message[]): void {
     this.wire.push(...messages);
     if (this.wire.length > 200) this.wire.splice(0, this.wire.length - 200);
+  }
+
+  #traceReady(id: number, { softState, logReads, snapshotsFor }: Ready): void {
+    if (softState !== undefined) {
+      const { role, term, leader } = softState;
+      const whose = role === 'follower' ? ` of ${leader ?? 'nobody'}` : '';
+      this.#trace(`${id} is ${role}${whose}, term ${term}`);
+    }
+    for (const { peer, from } of logReads)
+      this.#trace(`${id} reads its log from ${from} for ${peer}`);
+    for (const peer of snapshotsFor) this.#trace(`${id} begins a snapshot for ${peer}`);
+  }
+
+  #traceSync(id: number, { hardState, truncateFrom, entries }: Ready): void {
+    const parts: string[] = [];
+    if (hardState !== undefined) parts.push(`term ${hardState.term} vote ${hardState.vote}`);
+    if (truncateFrom !== undefined) parts.push(`without ${truncateFrom} and after`);
+    if (entries.length > 0) parts.push(entries.map(formatEntry).join(' '));
+    if (parts.length > 0) this.#trace(`${id} syncs ${parts.join(', ')}`);
   }
 
   /* ---------- checks ---------- */
@@ -335,5 +381,36 @@ export class RaftCluster {
       this.seen.leases++;
       if (node.term < newest) throw new Error(`LEASE: ${id} of term ${node.term} holds it`);
     }
+  }
+}
+
+export function formatEntry(entry: Entry): string {
+  return `${entry.index}@${entry.term}(${Buffer.from(entry.data).toString('latin1')})`;
+}
+
+/** `from -> to kind term details`; an entry is `index@term(data)`. */
+export function formatMessage(message: Message, arrow: string): string {
+  const head = `${message.from} ${arrow} ${message.to} ${message.kind} t${message.term}`;
+  switch (message.kind) {
+    case 'vote':
+    case 'prevote':
+      return `${head} last ${message.lastIndex}@${message.lastTerm}${message.isForced ? ' forced' : ''}`;
+    case 'voteReply':
+    case 'prevoteReply':
+      return `${head} ${message.isGranted ? 'granted' : 'refused'}`;
+    case 'append': {
+      const entries = message.entries.map(formatEntry).join(' ') || 'nothing';
+      const after = `${message.prevIndex}@${message.prevTerm}`;
+      return `${head} after ${after}: ${entries}, commit ${message.commit}`;
+    }
+    case 'appendReply':
+      return message.isOk
+        ? `${head} ok ${message.index}`
+        : `${head} refused ${message.index}, try ${message.hintIndex}@${message.hintTerm}`;
+    case 'heartbeat':
+      return `${head} commit ${message.commit}`;
+    case 'heartbeatReply':
+    case 'timeoutNow':
+      return head;
   }
 }
