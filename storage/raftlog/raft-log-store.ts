@@ -10,20 +10,25 @@
  *   when no record in it is in force. What little holds an old segment is copied forward first. Freeing waits for the
  *   flush that runs: what it has written is in force only once it is synced.
  *
- * In memory: per segment and range, the highest index it holds; the newest hard state of each range; the ceiling. The
- * entries themselves are handed over at start and then are Raft's to keep. Recovery is in recovery.ts.
+ * In memory: where each entry lies (log-index.ts), the newest hard state of each range, the ceiling. The entries
+ * themselves are handed over at start and then are Raft's to keep; older ones can be read back. Recovery is in
+ * recovery.ts.
  */
-import { assert, must } from '../../src/base/assert.ts';
+import { must } from '../../src/base/assert.ts';
 import { QuorateError } from '../../src/base/errors.ts';
 import type { RangeId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Disk } from '../../src/env/disk.ts';
 import type { Logger, Scheduler } from '../../src/env/env.ts';
+import { LogIndex } from './log-index.ts';
+import type { EntryPlace } from './log-index.ts';
+import { readEntries } from './log-reader.ts';
+import type { ReadEntry, ReadSpan } from './log-reader.ts';
 import { RecordWriter } from './record.ts';
 import type { HardStateRecord } from './record.ts';
 import { recoverLog } from './recovery.ts';
-import type { RecoveredRange } from './recovery.ts';
+import type { RecoveredRange } from './range-builder.ts';
 import { SegmentPool } from './segment.ts';
 import type { Segment } from './segment.ts';
 
@@ -72,10 +77,27 @@ const DEFAULTS: LogOptions = {
   segmentsSoftMax: 4,
 };
 
+/** What is copied forward in one flush, to let one segment go: others wait for it. */
+const COPY_BYTES_MAX = 1 << 20;
+
+/** What is to be written again, as far as it is still in force when the flush comes to it. */
+interface Refresh {
+  readonly hardStates: readonly RangeId[];
+  /** Of one range after the other, ascending. */
+  readonly entries: readonly EntryCopy[];
+}
+
+interface EntryCopy {
+  readonly rangeId: RangeId;
+  readonly entry: LogEntry;
+  readonly place: EntryPlace;
+}
+
+const NOTHING: Refresh = { hardStates: [], entries: [] };
+
 interface Queued {
   readonly batch: LogBatch;
-  /** Hard states to be written again, as they are when the flush comes to them: never an older one. */
-  readonly refresh: readonly RangeId[];
+  readonly refresh: Refresh;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -87,6 +109,7 @@ interface RangeLog {
   hardStateIn: number;
   /** Entries below are not needed any more. */
   first: number;
+  readonly index: LogIndex;
 }
 
 export interface OpenedLog {
@@ -110,6 +133,8 @@ export class RaftLogStore {
   #queue: Queued[] = [];
   #isFlushing = false;
   #isCleaning = false;
+  /** What still holds this one is too much to be copied: checkpoints will let it go. */
+  #uncleanable: Segment | undefined;
   /** Something may be freed once the flush that runs has ended. */
   #isFreeDue = false;
   #syncBatch: number;
@@ -131,7 +156,8 @@ export class RaftLogStore {
     store.#ceilingIn = recovered.ceilingIn;
     store.#writer.count = recovered.lastCount;
     for (const [range, { hardState, hardStateIn }] of recovered.ranges) {
-      store.#ranges.set(range, { hardState, hardStateIn, first: 0 });
+      const index = recovered.indexes.get(range) ?? new LogIndex();
+      store.#ranges.set(range, { hardState, hardStateIn, first: 0, index });
     }
     return { store, ranges: recovered.ranges, clockCeiling: recovered.clockCeiling };
   }
@@ -151,10 +177,10 @@ export class RaftLogStore {
 
   /** Queues the batch; resolves when it is durable. Nothing of it is to be changed meanwhile. */
   append(batch: LogBatch): Promise<void> {
-    return this.#enqueue(batch, []);
+    return this.#enqueue(batch, NOTHING);
   }
 
-  #enqueue(batch: LogBatch, refresh: readonly RangeId[]): Promise<void> {
+  #enqueue(batch: LogBatch, refresh: Refresh): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failed());
     return new Promise((resolve, reject) => {
       this.#queue.push({ batch, refresh, resolve, reject });
@@ -167,7 +193,26 @@ export class RaftLogStore {
     const range = this.#ranges.get(rangeId);
     if (range === undefined || firstToKeep <= range.first) return;
     range.first = firstToKeep;
+    range.index.compact(firstToKeep);
+    this.#uncleanable = undefined;
     this.#maybeFree();
+  }
+
+  /** The first entry of the range that can be read; undefined when there is none. */
+  firstIndex(rangeId: RangeId): number | undefined {
+    const range = this.#ranges.get(rangeId);
+    const first = range?.index.firstIndex;
+    return range === undefined || first === undefined ? undefined : Math.max(first, range.first);
+  }
+
+  /**
+   * Durable entries from `from` on, contiguous, up to `to` (not included) and about `bytesMax` of data, but at least
+   * one; none when the log does not hold `from` any more. What is being appended is not to be asked for.
+   */
+  async read(rangeId: RangeId, span: ReadSpan): Promise<ReadEntry[]> {
+    const range = this.#ranges.get(rangeId);
+    if (range === undefined || span.from < range.first) return [];
+    return readEntries(rangeId, range.index, span);
   }
 
   /** The range has left this node: nothing of it is needed. */
@@ -234,11 +279,7 @@ export class RaftLogStore {
     this.#writer.beginBatch(this.#syncBatch++);
     this.#writer.beginSegment(this.#segment.number);
     for (const each of taken) {
-      for (const rangeId of each.refresh) {
-        const range = this.#ranges.get(rangeId);
-        if (range?.hardState === undefined) continue;
-        await this.#writeHardState(rangeId, range, range.hardState);
-      }
+      await this.#writeAgain(each.refresh);
       await this.#writeCeiling(each.batch.clockCeiling);
       for (const append of each.batch.ranges) await this.#writeAppend(append);
     }
@@ -254,7 +295,8 @@ export class RaftLogStore {
   }
 
   #saysSomething({ batch, refresh }: Queued): boolean {
-    if (refresh.some((range) => this.#ranges.get(range)?.hardState !== undefined)) return true;
+    if (refresh.hardStates.some((id) => this.#ranges.get(id)?.hardState !== undefined)) return true;
+    if (refresh.entries.some((copy) => this.#isInForce(copy))) return true;
     if ((batch.clockCeiling ?? 0) > this.#ceiling) return true;
     return batch.ranges.some(
       ({ entries, hardState, truncateFrom }) =>
@@ -285,15 +327,43 @@ export class RaftLogStore {
     if (truncateFrom !== undefined) {
       if (!this.#hasRoom(this.#writer.smallBytes)) await this.#nextSegment(this.#writer.smallBytes);
       this.#writer.truncate(rangeId, truncateFrom);
-      must(this.#segment).noteEntry(rangeId, truncateFrom);
+      range.index.truncate(truncateFrom);
     }
     for (const entry of entries) {
       const bytes = this.#writer.entryBytes(entry);
       if (!this.#hasRoom(bytes)) await this.#nextSegment(bytes);
+      range.index.append(entry.index, must(this.#segment), this.#offset());
       this.#writer.entry(rangeId, entry);
-      must(this.#segment).noteEntry(rangeId, entry.index);
     }
     this.#stats.entries += entries.length;
+  }
+
+  async #writeAgain({ hardStates, entries }: Refresh): Promise<void> {
+    for (const id of hardStates) {
+      const range = this.#ranges.get(id);
+      if (range?.hardState === undefined) continue;
+      await this.#writeHardState(id, range, range.hardState);
+    }
+    for (const copy of entries) {
+      const { rangeId, entry } = copy;
+      const bytes = this.#writer.entryBytes(entry);
+      if (!this.#hasRoom(bytes)) await this.#nextSegment(bytes);
+      if (!this.#isInForce(copy)) continue;
+      this.#ranges.get(rangeId)?.index.move(entry.index, must(this.#segment), this.#offset());
+      this.#writer.copy(rangeId, entry);
+    }
+  }
+
+  #isInForce({ rangeId, entry, place }: EntryCopy): boolean {
+    const range = this.#ranges.get(rangeId);
+    if (range === undefined || entry.index < range.first) return false;
+    const now = range.index.find(entry.index);
+    return now?.segment === place.segment && now.offset === place.offset;
+  }
+
+  /** Where the next record goes. */
+  #offset(): number {
+    return must(this.#segment).position + this.#writer.length;
   }
 
   #hasRoom(bytes: number): boolean {
@@ -322,7 +392,7 @@ export class RaftLogStore {
   #rangeOf(rangeId: RangeId): RangeLog {
     let range = this.#ranges.get(rangeId);
     if (range === undefined) {
-      range = { hardState: undefined, hardStateIn: 0, first: 0 };
+      range = { hardState: undefined, hardStateIn: 0, first: 0, index: new LogIndex() };
       this.#ranges.set(rangeId, range);
     }
     return range;
@@ -347,41 +417,65 @@ export class RaftLogStore {
 
   #holds(segment: Segment): boolean {
     if (this.#ceilingIn === segment.number) return true;
-    for (const range of this.#ranges.values()) {
-      if (range.hardState !== undefined && range.hardStateIn === segment.number) return true;
-    }
-    for (const [rangeId, highest] of segment.highestIndexes) {
-      const range = this.#ranges.get(rangeId);
-      if (range !== undefined && highest >= range.first) return true;
+    for (const { hardState, hardStateIn, index, first } of this.#ranges.values()) {
+      if (hardState !== undefined && hardStateIn === segment.number) return true;
+      if (index.holds(segment, first)) return true;
     }
     return false;
   }
 
-  /**
-   * A quiet range's hard state, or the ceiling, may hold an old segment alone: they are written again. Entries are not
-   * copied: a range that still needs old ones keeps its segment until its next checkpoint.
-   */
+  /** A quiet range's vote and few entries, or the ceiling, may hold an old segment alone: they are written again. */
   #maybeClean(): void {
     if (this.#isCleaning || this.#segments.count <= this.#options.segmentsSoftMax) return;
     const oldest = must(this.#segments.oldest());
-    const refresh: RangeId[] = [];
-    for (const [rangeId, { hardState, hardStateIn }] of this.#ranges) {
-      if (hardState !== undefined && hardStateIn === oldest.number) refresh.push(rangeId);
-    }
-    const holdsCeiling = this.#ceilingIn === oldest.number;
-    if (refresh.length === 0 && !holdsCeiling) return;
-    // A record must say something new to be written: one tick more is as good a ceiling.
-    const clockCeiling = (this.#ceiling + 1) as Timestamp;
-    assert(!this.#isCleaning, 'one cleaning at a time');
+    if (oldest === this.#uncleanable) return;
     this.#isCleaning = true;
     this.#scheduler.defer(() => {
-      this.#enqueue({ ranges: [], ...(holdsCeiling ? { clockCeiling } : {}) }, refresh).then(
-        () => {
-          this.#isCleaning = false;
-          this.#maybeFree();
-        },
-        () => undefined,
-      );
+      this.#clean(oldest)
+        .then(() => (this.#isCleaning = false))
+        // The log has failed, which is known, or an entry is damaged, which the next start will say.
+        .catch((error: unknown) => this.#log.error({ error: String(error) }, 'log: not cleaned'));
     });
+  }
+
+  async #clean(oldest: Segment): Promise<void> {
+    const entries = await this.#smallRest(oldest);
+    if (entries === undefined) {
+      this.#uncleanable = oldest;
+      return;
+    }
+    const hardStates: RangeId[] = [];
+    for (const [rangeId, { hardState, hardStateIn }] of this.#ranges) {
+      if (hardState !== undefined && hardStateIn === oldest.number) hardStates.push(rangeId);
+    }
+    // A record must say something new to be written: one tick more is as good a ceiling.
+    const isCeilingHere = this.#ceilingIn === oldest.number;
+    const clockCeiling = isCeilingHere ? ((this.#ceiling + 1) as Timestamp) : undefined;
+    await this.#enqueue(
+      { ranges: [], ...(clockCeiling === undefined ? {} : { clockCeiling }) },
+      { hardStates, entries },
+    );
+    this.#maybeFree();
+  }
+
+  /** The entries in force that lie in a segment; undefined when copying them would cost more than it frees. */
+  async #smallRest(segment: Segment): Promise<EntryCopy[] | undefined> {
+    const bytesMax = Math.min(segment.sizeBytes / 8, COPY_BYTES_MAX);
+    const copies: EntryCopy[] = [];
+    let bytes = 0;
+    for (const [rangeId, { index, first }] of this.#ranges) {
+      for (const { from, to } of index.spansIn(segment, first)) {
+        bytes += (to - from) * this.#writer.smallBytes;
+        if (bytes > bytesMax) return undefined;
+        for (const entry of await readEntries(rangeId, index, { from, to, bytesMax })) {
+          const place = index.find(entry.index);
+          if (place?.segment !== segment) continue;
+          copies.push({ rangeId, entry, place });
+          bytes += entry.data.length;
+        }
+        if (bytes > bytesMax) return undefined;
+      }
+    }
+    return copies;
   }
 }

@@ -15,13 +15,20 @@ export interface HardStateRecord {
   readonly vote: number;
 }
 
+export interface EntryRecord {
+  readonly index: number;
+  readonly term: number;
+  readonly data: Uint8Array;
+}
+
 export type LogRecord = {
   readonly syncBatch: number;
   readonly place: number;
   readonly previousCount: number;
 } & (
   | {
-      readonly kind: 'entry';
+      /** A copy says again what an earlier record of the same entry said, and replaces nothing. */
+      readonly kind: 'entry' | 'copy';
       readonly range: RangeId;
       readonly index: number;
       readonly term: number;
@@ -36,6 +43,7 @@ const ENTRY = 1;
 const TRUNCATE = 2;
 const HARD_STATE = 3;
 const CEILING = 4;
+const COPY = 5;
 
 export const RECORD_HEAD_BYTES = 8;
 /** At least what a record without data takes: head, kind, and four integers. */
@@ -72,8 +80,16 @@ export class RecordWriter {
     return SMALL_BYTES + entry.data.length;
   }
 
-  entry(range: RangeId, entry: { index: number; term: number; data: Uint8Array }): void {
-    const start = this.#head(ENTRY);
+  entry(range: RangeId, entry: EntryRecord): void {
+    this.#entry(ENTRY, range, entry);
+  }
+
+  copy(range: RangeId, entry: EntryRecord): void {
+    this.#entry(COPY, range, entry);
+  }
+
+  #entry(kind: number, range: RangeId, entry: EntryRecord): void {
+    const start = this.#head(kind);
     this.#out.varint(range);
     this.#out.varint(entry.index);
     this.#out.varint(entry.term);
@@ -149,12 +165,13 @@ function decodeBody(reader: ByteReader): LogRecord | undefined {
   const place = reader.varint();
   const base = { syncBatch, place, previousCount: reader.varint() };
   switch (kind) {
-    case ENTRY: {
+    case ENTRY:
+    case COPY: {
       const range = rangeId(reader.varint());
       const index = reader.varint();
       const term = reader.varint();
       const data = Buffer.from(reader.raw(reader.remaining));
-      return { kind: 'entry', ...base, range, index, term, data };
+      return { kind: kind === COPY ? 'copy' : 'entry', ...base, range, index, term, data };
     }
     case TRUNCATE: {
       const range = rangeId(reader.varint());
@@ -182,7 +199,7 @@ export function mayBeRecord(
   const length = bytes.readUInt32BE(offset);
   if (length < 4 || offset + RECORD_HEAD_BYTES + length > bytes.length) return false;
   const kind = bytes[offset + RECORD_HEAD_BYTES] ?? 0;
-  if (kind < ENTRY || kind > CEILING) return false;
+  if (kind < ENTRY || kind > COPY) return false;
   let batch = 0;
   let factor = 1;
   for (let i = offset + RECORD_HEAD_BYTES + 1; i < bytes.length && factor < 2 ** 50; i++) {

@@ -13,7 +13,10 @@ import { QuorateError } from '../../src/base/errors.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Disk } from '../../src/env/disk.ts';
-import type { HardStateRecord, LogRecord } from './record.ts';
+import type { EntryPlace, LogIndex } from './log-index.ts';
+import { RangeBuilder } from './range-builder.ts';
+import type { RecoveredRange } from './range-builder.ts';
+import type { LogRecord } from './record.ts';
 import { RECORD_HEAD_BYTES, mayBeRecord, readRecord } from './record.ts';
 import { Segment, segmentName, segmentNumber } from './segment.ts';
 
@@ -29,22 +32,10 @@ export class LogCorruption extends QuorateError<'log_corrupt'> {
   }
 }
 
-export interface RecoveredEntry {
-  readonly index: number;
-  readonly term: number;
-  readonly data: Buffer;
-}
-
-export interface RecoveredRange {
-  hardState: HardStateRecord;
-  hardStateIn: number;
-  /** Contiguous, ascending. */
-  entries: RecoveredEntry[];
-}
-
 export interface RecoveredLog {
   readonly segments: readonly Segment[];
   readonly ranges: Map<RangeId, RecoveredRange>;
+  readonly indexes: Map<RangeId, LogIndex>;
   readonly clockCeiling: Timestamp;
   readonly ceilingIn: number;
   /** The highest sync-batch number in force, and how many of its records are. */
@@ -53,7 +44,7 @@ export interface RecoveredLog {
 }
 
 interface Found {
-  readonly ranges: Map<RangeId, RecoveredRange>;
+  readonly ranges: Map<RangeId, RangeBuilder>;
   clockCeiling: Timestamp;
   ceilingIn: number;
   syncBatch: number;
@@ -97,7 +88,14 @@ export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
     await file.sync();
     segments.push(segment);
   }
-  return { segments, ...found };
+  const ranges = new Map<RangeId, RecoveredRange>();
+  const indexes = new Map<RangeId, LogIndex>();
+  for (const [range, builder] of found.ranges) {
+    const { recovered, index } = builder.finish();
+    ranges.set(range, recovered);
+    indexes.set(range, index);
+  }
+  return { ...found, segments, ranges, indexes };
 }
 
 /** Takes a segment's records in; where they end, and whether by a bad one. */
@@ -112,7 +110,7 @@ function readSegment(
     if (read === 'bad' || !follows(read.record, found)) return { offset, isBad: true };
     found.syncBatch = read.record.syncBatch;
     found.lastCount = read.record.place + 1;
-    takeRecord(read.record, segment, found);
+    takeRecord(read.record, { segment, offset }, found);
     offset = read.end;
   }
 }
@@ -159,39 +157,28 @@ function endOfData(bytes: Buffer): number {
   return end;
 }
 
-function takeRecord(record: LogRecord, segment: Segment, found: Found): void {
+function takeRecord(record: LogRecord, place: EntryPlace, found: Found): void {
   if (record.kind === 'ceiling') {
     found.clockCeiling = maxTimestamp(found.clockCeiling, record.ts);
-    found.ceilingIn = segment.number;
+    found.ceilingIn = place.segment.number;
     return;
   }
   let range = found.ranges.get(record.range);
   if (range === undefined) {
-    range = { hardState: { term: 0, vote: 0 }, hardStateIn: 0, entries: [] };
+    range = new RangeBuilder();
     found.ranges.set(record.range, range);
   }
   switch (record.kind) {
     case 'hardState':
-      range.hardState = record.hardState;
-      range.hardStateIn = segment.number;
+      range.setHardState(record.hardState, place.segment.number);
       return;
     case 'truncate':
-      truncate(range, record.from);
-      segment.noteEntry(record.range, record.from);
+      range.truncate(record.from);
       return;
-    case 'entry': {
-      const { index, term, data } = record;
-      const last = range.entries.at(-1);
-      // An entry that does not follow was written after the ones before it had been compacted away.
-      if (last !== undefined && index !== last.index + 1) range.entries = [];
-      range.entries.push({ index, term, data });
-      segment.noteEntry(record.range, index);
-    }
+    case 'entry':
+      range.append(record, place);
+      return;
+    case 'copy':
+      range.copy(record, place);
   }
-}
-
-function truncate(range: RecoveredRange, from: number): void {
-  const first = range.entries[0]?.index;
-  if (first === undefined) return;
-  range.entries.length = Math.max(0, Math.min(range.entries.length, from - first));
 }

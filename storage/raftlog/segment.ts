@@ -8,7 +8,6 @@
  * the log's: it and all later ones stay.
  */
 import { assert, must } from '../../src/base/assert.ts';
-import type { RangeId } from '../../src/base/ids.ts';
 import { RECORD_HEAD_BYTES } from './record.ts';
 import type { Disk, DiskFile } from '../../src/env/disk.ts';
 
@@ -29,8 +28,6 @@ export class Segment {
   readonly sizeBytes: number;
   /** Where the next record goes. */
   position: number;
-  /** The highest index of each range that is mentioned in it. */
-  readonly highestIndexes = new Map<RangeId, number>();
   readonly #file: DiskFile;
 
   constructor(number: number, file: DiskFile, sizeBytes: number, position: number) {
@@ -42,11 +39,6 @@ export class Segment {
 
   get file(): DiskFile {
     return this.#file;
-  }
-
-  noteEntry(range: RangeId, index: number): void {
-    const highest = this.highestIndexes.get(range);
-    if (highest === undefined || index > highest) this.highestIndexes.set(range, index);
   }
 
   write(bytes: Uint8Array): void {

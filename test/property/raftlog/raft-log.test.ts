@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RangeId } from '../../../src/base/ids.ts';
 import { rangeId } from '../../../src/base/ids.ts';
 import type { Timestamp } from '../../../src/base/timestamp.ts';
+import type { Random } from '../../../src/env/env.ts';
 import type { LogAppend, LogOptions } from '../../../storage/raftlog/raft-log-store.ts';
 import { RaftLogStore } from '../../../storage/raftlog/raft-log-store.ts';
 import { LogCorruption } from '../../../storage/raftlog/recovery.ts';
@@ -32,8 +33,10 @@ interface Model {
 function applyTo(model: Model, append: LogAppend): void {
   if (append.hardState !== undefined) model.hardState = append.hardState;
   const from = append.truncateFrom;
-  if (from !== undefined) for (const i of [...model.entries.keys()]) if (i >= from) model.entries.delete(i);
-  for (const { index, data } of append.entries) model.entries.set(index, Buffer.from(data).toString());
+  if (from !== undefined)
+    for (const i of [...model.entries.keys()]) if (i >= from) model.entries.delete(i);
+  for (const { index, data } of append.entries)
+    model.entries.set(index, Buffer.from(data).toString());
 }
 
 async function runRandom(seed: number): Promise<void> {
@@ -92,13 +95,15 @@ async function runRandom(seed: number): Promise<void> {
           ceiling = Math.max(ceiling, done.ceiling);
         }
         pending = [];
+        if (random.next() < 0.2) await checkRead(store, models, random, seed);
         if (random.next() < 0.3) {
           const range = rangeId(random.int(1, 4));
           const model = modelOf(range);
           const keep = random.int(model.first, Math.max(model.first, ...model.entries.keys()));
           for (const each of [model, modelOf(range, next)]) {
             each.first = Math.max(each.first, keep);
-            for (const index of [...each.entries.keys()]) if (index < keep) each.entries.delete(index);
+            for (const index of [...each.entries.keys()])
+              if (index < keep) each.entries.delete(index);
           }
           store.compact(range, keep);
         }
@@ -116,6 +121,32 @@ async function runRandom(seed: number): Promise<void> {
   }
   const reached = store.segmentCount();
   expect(reached, `seed ${seed}: segments are freed`).toBeLessThan(60);
+}
+
+/** What is durable can be read back, from anywhere, in parts. */
+async function checkRead(
+  store: RaftLogStore,
+  models: ReadonlyMap<RangeId, Model>,
+  random: Random,
+  seed: number,
+): Promise<void> {
+  for (const [range, model] of models) {
+    const last = Math.max(model.first - 1, ...model.entries.keys());
+    const from = random.int(model.first, last + 1);
+    const to = random.int(from, last + 2);
+    const bytesMax = random.int(1, 300);
+    const read = await store.read(range, { from, to, bytesMax });
+    const hasAny = from <= last && from < to;
+    expect(read.length > 0, `seed ${seed}: range ${range} from ${from} to ${to}`).toBe(hasAny);
+    let bytes = 0;
+    read.forEach(({ index, data }, i) => {
+      expect(index).toBe(from + i);
+      expect(data.toString()).toBe(model.entries.get(index));
+      bytes += data.length;
+    });
+    const end = from + read.length;
+    if (hasAny) expect(end > last || end >= to || bytes >= bytesMax).toBe(true);
+  }
 }
 
 /** What is back must be what is certain plus some prefix of the records that were under way. */
@@ -140,7 +171,9 @@ function matchModels(
         .map((entry) => [entry.index, entry.data.toString()]),
     );
     const hardState = found?.hardState ?? { term: 0, vote: 0 };
-    const steps = pending.flatMap((batch) => batch.appends.filter((each) => each.rangeId === range));
+    const steps = pending.flatMap((batch) =>
+      batch.appends.filter((each) => each.rangeId === range),
+    );
     const candidates = prefixesOf(base, steps);
     const match = candidates.find(
       (each) =>

@@ -151,6 +151,50 @@ describe('segments', () => {
     expect(clockCeiling).toBe(50);
   });
 
+  it('are not held by the few entries of a quiet range: these are copied forward', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    const quiet = rangeId(9);
+    const of = (index: number, term: number, truncateFrom?: number): LogAppend => ({
+      ...{ rangeId: quiet, truncateFrom, hardState: undefined },
+      entries: [{ index, term, data: Buffer.from(`${index} of ${term}`) }],
+    });
+    for (const index of [1, 2, 3, 4, 5]) await store.append({ ranges: [of(index, 1)] });
+    store.compact(quiet, 2);
+    await store.append({ ranges: [of(4, 2, 4)] });
+    let index = 0;
+    const busy = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        index++;
+        await store.append({ ranges: [entry(index, 200)] });
+        store.compact(RANGE, index);
+        await settle();
+      }
+    };
+    await busy(60);
+    expect(store.segmentCount()).toBeLessThan(8);
+    const expected = [
+      { index: 2, term: 1, data: Buffer.from('2 of 1') },
+      { index: 3, term: 1, data: Buffer.from('3 of 1') },
+      { index: 4, term: 2, data: Buffer.from('4 of 2') },
+    ];
+    const span = { from: 2, to: 100, bytesMax: 1000 };
+    expect(await store.read(quiet, span)).toEqual(expected);
+    disk.crash(seededRandom(1), 0);
+    const opened = await open(disk);
+    expect(opened.ranges.get(quiet)?.entries).toEqual(expected);
+    expect(await opened.store.read(quiet, span)).toEqual(expected);
+    // What follows the copies, and what replaces some of them, is as if they lay where they were.
+    await opened.store.append({ ranges: [of(5, 3)] });
+    await opened.store.append({ ranges: [of(3, 4, 3)] });
+    const last = await open(disk);
+    const terms = last.ranges.get(quiet)?.entries.map(({ index: at, term }) => [at, term]);
+    expect(terms).toEqual([
+      [2, 1],
+      [3, 4],
+    ]);
+  });
+
   it('are used again, through restarts too, and what they held before never counts', async () => {
     const disk = new SimDisk();
     let { store } = await open(disk);
