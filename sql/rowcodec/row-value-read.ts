@@ -138,7 +138,7 @@ function readDecimal(bytes: Buffer, start: number, kind: number, end: number): D
   if (end - from < 4) throw new ByteDecodeError('bad numeric in row');
   const scale = bytes.readUInt16BE(from + 1);
   if (scale > MAX_SCALE) throw new ByteDecodeError('bad numeric in row');
-  const unscaled = BigInt(`0x${bytes.hexSlice(from + 3, end)}`);
+  const unscaled = BigInt(`0x${bytes.toString('hex', from + 3, end)}`);
   return makeDecimal(bytes[from] === DECIMAL_FLAG.negative ? -unscaled : unscaled, scale);
 }
 

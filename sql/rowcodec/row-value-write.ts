@@ -96,7 +96,7 @@ export class RowScratch {
     if (units <= SHORT_TEXT && this.#shortAscii(idDelta, value)) return;
     const size = Buffer.byteLength(value, 'utf8');
     this.#lengthOf(idDelta, size);
-    this.#buffer.utf8Write(value, this.#length, size);
+    this.#buffer.utf8Write(value, this.#length);
     this.#length += size;
   }
 

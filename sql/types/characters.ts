@@ -30,7 +30,7 @@ export function padCharacters(text: string, length: number): string {
 
 /** Sixteen bytes as a uuid is held: lower case with dashes. */
 export function formatUuid(bytes: Buffer): string {
-  const hex = bytes.hexSlice(0, 16);
+  const hex = bytes.toString('hex', 0, 16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
