@@ -28,7 +28,7 @@ const CALL_TIMEOUT_MS = 60_000;
 /** A receiver that has heard nothing for this long takes another transfer. */
 const STALE_MS = 10_000;
 
-/** Which transfer a message belongs to: the sender's counter. */
+/** Which transfer a message belongs to: a number drawn by the sender. */
 interface Transfer {
   readonly rangeId: number;
   readonly transfer: number;
@@ -70,7 +70,6 @@ export class SnapshotTransfer {
   readonly #mvcc: Mvcc;
   readonly #store: () => Store;
   #isSending = false;
-  #lastTransfer = 0;
   #receiving: Receiving | undefined;
 
   constructor(ports: { env: Env; transport: Transport; mvcc: Mvcc; store: () => Store }) {
@@ -135,7 +134,7 @@ export class SnapshotTransfer {
     };
     try {
       this.#env.log.info({ range, to }, 'snapshot: sending');
-      const transfer = ++this.#lastTransfer;
+      const transfer = this.#env.random.int(1, 2 ** 31);
       const address = { rangeId: range, transfer };
       const begun = await call('snapshot.begin', { ...address, state });
       if (begun !== CONTINUE) return begun === 0 ? undefined : begun;

@@ -217,7 +217,7 @@ describe('bank', () => {
 
   it('conserves money under faults', async () => {
     const from = Number(process.env['SIM_SEED'] ?? 2);
-    const count = Number(process.env['SIM_COUNT'] ?? 6);
+    const count = Number(process.env['SIM_COUNT'] ?? 30);
     for (let seed = from; seed < from + count; seed++) {
       const { tally } = await runBank(seed, true);
       if (process.env['SIM_TRACE'] !== undefined) console.log(seed, tally);

@@ -1,0 +1,148 @@
+/**
+ * Real processes, as a newcomer runs them: `quorate demo` comes up, says how to connect, survives kill -9 of a node,
+ * stops in order, and refuses what it cannot do with one clear line.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NodeStatus } from '../../src/admin/status.ts';
+import { WireClient } from '../../src/client/wire-client.ts';
+
+const MAIN = path.resolve(import.meta.dirname, '../../dist/src/bin/quorate.js');
+const PORTS = ['--sql-port', '27432', '--http-port', '27480', '--peer-port', '27532'];
+const LIMIT_MS = 60_000;
+
+interface Listed {
+  readonly id: number;
+  readonly pid: number;
+  readonly host: string;
+  readonly sqlPort: number;
+  readonly httpPort: number;
+}
+
+class Demo {
+  output = '';
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+
+  constructor(args: readonly string[]) {
+    this.child = spawn(process.execPath, [MAIN, 'demo', ...args]);
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    }
+    this.exit = new Promise((resolve) => this.child.once('exit', resolve));
+  }
+}
+
+/** Polls until the answer is there; the bound only ends a test that hangs. */
+async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
+  const deadline = performance.now() + LIMIT_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (performance.now() > deadline) throw new Error(`never came: ${what}`);
+    await sleep(20);
+  }
+}
+
+describe('quorate demo', () => {
+  let dir = '';
+  let demo: Demo;
+  const nodes = (): Listed[] =>
+    (JSON.parse(fs.readFileSync(path.join(dir, 'cluster.json'), 'utf8')) as { nodes: Listed[] })
+      .nodes;
+  const status = async ({ host, httpPort }: Listed): Promise<NodeStatus | undefined> => {
+    try {
+      return (await (await fetch(`http://${host}:${httpPort}/status`)).json()) as NodeStatus;
+    } catch {
+      return undefined;
+    }
+  };
+  const leader = async (): Promise<Listed | undefined> => {
+    for (const node of nodes()) {
+      if ((await status(node))?.ranges.every((range) => range.isLeader) === true) return node;
+    }
+    return undefined;
+  };
+
+  beforeAll(async () => {
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'quorate-e2e-'));
+    demo = new Demo(['--data', dir, '--restart-after', '1', ...PORTS]);
+    await until('the greeting', () => (demo.output.includes('Ctrl-C') ? true : undefined));
+  });
+
+  afterAll(async () => {
+    demo.child.kill('SIGINT');
+    await demo.exit;
+    fs.rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('prints how to connect, and lists its processes', () => {
+    expect(demo.output).toContain('psql -h 127.0.0.1 -p 27433');
+    expect(nodes().map((node) => node.id)).toEqual([1, 2, 3]);
+    for (const { pid } of nodes()) expect(() => process.kill(pid, 0)).not.toThrow();
+  });
+
+  it('refuses SQL clients with a reason, as long as there is no SQL', async () => {
+    const connecting = WireClient.connect({
+      ...{ host: '127.0.0.1', port: 27432, user: 'someone', database: 'quorate' },
+    });
+    await expect(connecting).rejects.toMatchObject({ code: '0A000' });
+  });
+
+  it('elects another leader when one is killed, and takes the killed one back', async () => {
+    const first = await until('a leader', leader);
+    process.kill(first.pid, 'SIGKILL');
+    const second = await until('another leader', async () => {
+      const found = await leader();
+      return found !== undefined && found.id !== first.id ? found : undefined;
+    });
+    const again = await until('the restart', () =>
+      nodes().find((node) => node.id === first.id && node.pid !== first.pid),
+    );
+    await until('catching up', async () => {
+      const [mine, theirs] = [await status(again), await status(second)];
+      const isSame = mine?.ranges[0]?.appliedIndex === theirs?.ranges[0]?.commitIndex;
+      return mine?.isReady === true && isSame ? true : undefined;
+    });
+  });
+
+  it('says in one line what it cannot do', async () => {
+    const sameDirectory = new Demo(['--data', dir, ...PORTS]);
+    expect(await sameDirectory.exit).toBe(1);
+    expect(sameDirectory.output).toMatch(/^quorate: another cluster is running on .*\n$/);
+    const samePort = new Demo(['--data', `${dir}-2`, '--sql-port', '27432']);
+    expect(await samePort.exit).toBe(1);
+    expect(samePort.output).toBe('quorate: port 27432 on 127.0.0.1 is taken\n');
+    fs.rmSync(`${dir}-2`, { recursive: true, force: true });
+    const badNumber = new Demo(['--nodes', 'many']);
+    expect(await badNumber.exit).toBe(1);
+    expect(badNumber.output).toContain('--nodes takes a whole number');
+  });
+
+  it('stops in order, and finds everything at the next start', async () => {
+    demo.child.kill('SIGINT');
+    expect(await demo.exit).toBe(0);
+    await until('free ports', async () => {
+      const server = net.createServer();
+      const isFree = await new Promise<boolean>((resolve) => {
+        server.once('error', () => resolve(false));
+        server.listen(27432, '127.0.0.1', () => server.close(() => resolve(true)));
+      });
+      return isFree ? true : undefined;
+    });
+    demo = new Demo(['--data', dir, ...PORTS]);
+    await until('the greeting', () => (demo.output.includes('Ctrl-C') ? true : undefined));
+    const found = await until('a leader', leader);
+    expect((await status(found))?.ranges[0]?.appliedIndex).toBeGreaterThan(3);
+  });
+});
