@@ -158,8 +158,19 @@ export class SimProcess {
       defer: (fn) => void world.after(0.01, guarded(fn)),
       sleep: (delayMs, signal) =>
         new Promise((resolve, reject) => {
-          if (signal?.aborted === true) reject(signal.reason as Error);
-          else world.after(delayMs, guarded(resolve));
+          const onAbort = (): void => {
+            event.fn = undefined;
+            if (this.isAlive) reject(signal?.reason as Error);
+          };
+          const event = world.after(
+            delayMs / options.rate,
+            guarded(() => {
+              signal?.removeEventListener('abort', onAbort);
+              resolve();
+            }),
+          );
+          if (signal?.aborted === true) onAbort();
+          else signal?.addEventListener('abort', onAbort, { once: true });
         }),
     };
     this.env = { clock, random: world.random, scheduler, log: silentLogger };
