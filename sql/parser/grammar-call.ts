@@ -133,7 +133,6 @@ export abstract class CallGrammar extends ExpressionGrammar {
       const args: Expr[] = [];
       const names: (string | undefined)[] = [];
       let isVariadic = false;
-      let isNamed = false;
       this.AT_LEAST_ONE_SEP({
         SEP: T.Comma,
         DEF: () => {
@@ -148,11 +147,11 @@ export abstract class CallGrammar extends ExpressionGrammar {
             GATE: () => this.isSecond(T.ColonEquals) || this.isSecond(T.EqualsGreater),
             DEF: () => this.SUBRULE(this.argumentName),
           });
-          if (name !== undefined) isNamed = true;
           names.push(name);
           args.push(this.SUBRULE(this.expr));
         },
       });
+      const isNamed = names.some((name) => name !== undefined);
       return { args, argNames: isNamed ? names : [], isVariadic };
     });
 
@@ -319,7 +318,7 @@ export abstract class CallGrammar extends ExpressionGrammar {
     const args = [this.SUBRULE(this.expr)];
     let from: Expr | undefined;
     let length: Expr | undefined;
-    let isPlain = false;
+    let isPlain = false as boolean;
     // FROM and FOR come in either order.
     this.MANY(() => {
       this.OR([
@@ -346,7 +345,7 @@ export abstract class CallGrammar extends ExpressionGrammar {
       ]);
     });
     this.CONSUME(T.RightParen);
-    if (isPlain) return plainCall('substring', args, token);
+    if (isPlain || (from ?? length) === undefined) return plainCall('substring', args, token);
     if (length !== undefined) args.push(from ?? one(token));
     else if (from !== undefined) args.push(from);
     if (length !== undefined) args.push(length);
@@ -357,7 +356,7 @@ export abstract class CallGrammar extends ExpressionGrammar {
     const token = this.CONSUME(K.overlay);
     this.CONSUME(T.LeftParen);
     const args = [this.SUBRULE(this.expr)];
-    let isPlain = false;
+    let isPlain = false as boolean;
     this.OR([
       {
         ALT: () => {

@@ -13,7 +13,8 @@ import * as T from './tokens.ts';
 import { K } from './tokens.ts';
 
 type Options = { -readonly [Name in keyof CopyOptions]: CopyOptions[Name] };
-type OptionValue = string | '*' | readonly Identifier[] | undefined;
+/** A star is the string '*'. */
+type OptionValue = string | readonly Identifier[] | undefined;
 
 interface CopySubject {
   readonly table: QualifiedName | undefined;

@@ -225,7 +225,7 @@ export abstract class ExpressionGrammar extends TypeGrammar {
       power: number,
       isRestricted: boolean,
     ): Expr =>
-      this.OR([
+      this.OR<Expr>([
         {
           ALT: () => {
             const { quantifier, right } = this.SUBRULE(this.quantifiedOperand);

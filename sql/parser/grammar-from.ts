@@ -5,7 +5,6 @@
  * `parenthesizedSource` therefore returns either, and whoever needs a table gives a query its alias.
  */
 import type {
-  DerivedTable,
   Expr,
   FromItem,
   FunctionTable,
@@ -204,7 +203,7 @@ export abstract class FromGrammar extends OperandGrammar {
           const query = this.SUBRULE(this.query);
           this.CONSUME(T.RightParen);
           const alias = this.OPTION(() => this.SUBRULE(this.alias));
-          return this.#toSource(query, true, alias, position) as DerivedTable;
+          return this.#toSource(query, true, alias, position);
         },
       },
       {

@@ -220,7 +220,7 @@ export abstract class OperandGrammar extends CallGrammar {
     'nameTail',
     (first: string, position: number): Expr => {
       const parts = [first];
-      let isStar = false;
+      let isStar = false as boolean;
       this.MANY({
         GATE: () => !isStar,
         DEF: () => {

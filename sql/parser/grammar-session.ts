@@ -398,7 +398,7 @@ export abstract class SessionGrammar extends AlterGrammar {
     'showRanges',
     (position: number): Statement => {
       this.CONSUME(K.ranges);
-      let isIndex = false;
+      let isIndex = false as boolean;
       const name = this.OPTION(() => {
         this.CONSUME(K.from);
         isIndex = this.OR([

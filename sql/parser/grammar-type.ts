@@ -127,7 +127,7 @@ export abstract class TypeGrammar extends GrammarBase {
     (): SimpleType => {
       const position = this.here();
       this.OPTION(() => this.CONSUME(K.national));
-      let isVarying = false;
+      let isVarying = false as boolean;
       const token = this.OR([
         { ALT: () => this.CONSUME(K.character) },
         { ALT: () => this.CONSUME(K.char) },
@@ -160,7 +160,7 @@ export abstract class TypeGrammar extends GrammarBase {
       { ALT: () => this.CONSUME(K.time) },
     ]);
     const modifiers = this.OPTION(() => this.SUBRULE(this.typeModifiers)) ?? [];
-    let withZone = false;
+    let withZone = false as boolean;
     // WITH and WITHOUT may also begin what follows the type.
     this.OPTION1({
       GATE: () => this.isSecond(K.time),

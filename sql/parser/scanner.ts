@@ -408,7 +408,6 @@ function endOfQuoted(text: string, from: number, quote: number, escapes: boolean
 
 /** ASCII letters only: what lies beyond is folded by no Postgres with UTF-8. */
 export function foldCase(word: string): string {
-  // eslint-disable-next-line no-control-regex
   if (/^[\0-\x7f]*$/u.test(word)) return word.toLowerCase();
   return word.replaceAll(/[A-Z]+/gu, (part) => part.toLowerCase());
 }
