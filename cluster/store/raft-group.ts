@@ -18,7 +18,7 @@ import type { Entry, Message } from '../raft/messages.ts';
 import { configurationOf } from '../raft/quorum.ts';
 import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftNode } from '../raft/raft-node.ts';
-import type { HardState, Ready } from '../raft/ready.ts';
+import type { HardState, LogRead, Ready } from '../raft/ready.ts';
 import { commandTimestamp, decodeCommand, encodeCommand } from '../replica/command.ts';
 import type { RangeState } from '../replica/range-state.ts';
 import type { RaftHandle, ReplicaHost } from '../replica/replica.ts';
@@ -48,12 +48,17 @@ export interface Persisting {
   readonly ready: Ready;
   /** The highest timestamp among its entries. */
   readonly newestTs: Timestamp;
+  /** Whose Ready it was: the node may be made anew meanwhile. */
+  readonly raft: RaftNode;
 }
 
 /** Committed entries that wait to be applied beyond which Raft is not asked for more. */
 const APPLY_QUEUE_MAX = 10_000;
 /** A replica without data asks for a snapshot this often. */
 const BROKEN_ASK_TICKS = 10;
+/** Entries behind a checkpoint that are kept for peers that lag. */
+const RETAINED_ENTRIES_MAX = 50_000;
+const READ_ENTRIES_MAX = 4096;
 /** An installation that has heard nothing for this long is given up. */
 const INSTALL_QUIET_TICKS = 50;
 
@@ -158,6 +163,7 @@ export class RaftGroup {
     this.#followRole();
     this.#send(ready.messages);
     for (const peer of ready.snapshotsFor) this.#startSnapshot(peer);
+    for (const read of ready.logReads) this.#readLog(read);
     // Without data nothing is applied: the node that is made behind the snapshot hands these out again.
     if (!this.isBroken) this.#toApply.push(...ready.committed);
     const { entries, hardState, truncateFrom, afterPersist } = ready;
@@ -174,13 +180,13 @@ export class RaftGroup {
     }
     this.#persistingCount++;
     const log: LogAppend = { rangeId: this.rangeId, truncateFrom, entries, hardState };
-    return { log, ready, newestTs };
+    return { log, ready, newestTs, raft: this.#raft };
   }
 
   /** What `takeReady` returned is durable, and everything before it. */
-  onPersisted({ ready }: Persisting): void {
+  onPersisted({ ready, raft }: Persisting): void {
     this.#persistingCount--;
-    if (this.#isInstalling) return;
+    if (this.#isInstalling || raft !== this.#raft) return;
     this.#setNow();
     const last = ready.entries.at(-1);
     if (last !== undefined) this.#raft.persisted(last);
@@ -222,8 +228,10 @@ export class RaftGroup {
   /** A checkpoint holds everything up to `index`: the log may go, but for peers that are close behind. */
   compactTo(index: number): void {
     if (this.#isInstalling) return;
-    this.#raft.compact(Math.min(index, this.#raft.lowestMatch()));
-    this.#ports.log.compact(this.rangeId, index + 1);
+    // Live peers that are not too far behind are still served from the log.
+    const keep = Math.max(Math.min(index, this.#raft.lowestMatch()), index - RETAINED_ENTRIES_MAX);
+    this.#ports.log.compact(this.rangeId, keep + 1);
+    this.#raft.compact(keep);
   }
 
   /* ---------- roles ---------- */
@@ -260,6 +268,21 @@ export class RaftGroup {
         this.#ports.schedule(this);
       },
     };
+  }
+
+  /** A peer needs entries that are in the log only. */
+  #readLog(read: LogRead): void {
+    const raft = this.#raft;
+    const { from, bytesMax } = read;
+    this.#ports.log.read(this.rangeId, { from, to: from + READ_ENTRIES_MAX, bytesMax }).then(
+      (entries) => {
+        if (raft !== this.#raft) return;
+        this.#setNow();
+        raft.entriesRead(read, entries);
+        this.#ports.schedule(this);
+      },
+      (error: unknown) => this.#ports.onFatal(error),
+    );
   }
 
   /* ---------- snapshots ---------- */
@@ -331,8 +354,10 @@ export class RaftGroup {
     const boundary = state.appliedIndex;
     const entries = (log?.entries ?? []).filter((entry) => entry.index > boundary);
     for (const entry of entries) this.#host.hlc.forward(commandTimestamp(entry.data));
+    const logFirst = this.#ports.log.firstIndex(this.rangeId) ?? boundary + 1;
     return new RaftNode(
       {
+        logFirst,
         self: this.#ports.self,
         configuration: configurationOf(state.descriptor.replicas),
         hardState: log?.hardState ?? { term: state.appliedTerm, vote: 0 },

@@ -177,8 +177,10 @@ export class SnapshotTransfer {
       if (isOther && spansOverlap(group.state.descriptor, state.descriptor)) return REFUSED;
     }
     const group = store.group(state.rangeId) ?? store.addEmpty(state.descriptor);
-    const isBehind = group.isBroken || state.appliedIndex > group.raft.lastIndex;
-    if (!isBehind && !group.isInstalling) return { index: group.state.appliedIndex };
+    // What is committed here matches the sender's log: behind that it can go on by itself.
+    const { commitIndex } = group.raft;
+    const isBehind = group.isBroken || state.appliedIndex > commitIndex;
+    if (!isBehind && !group.isInstalling) return { index: commitIndex };
     if (group.isApplying) return REFUSED;
     group.beginInstall();
     const mark = { key: localKey(state.rangeId, INSTALLING_BLOB), value: Buffer.from([1]) };
