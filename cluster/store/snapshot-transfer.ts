@@ -1,6 +1,6 @@
 /**
  * Whole ranges from a leader to a peer that its log no longer reaches: the range's state, its versions in chunks, the
- * staged parts of large transactions. One transfer at a time in each direction; a chunk leaves when the one before is
+ * staged parts of large transactions. One transfer at a time to a peer, and one at a time is received; a chunk leaves when the one before is
  * durable at the receiver, so nothing piles up.
  *
  * RANGE-2: a snapshot whose span overlaps another replica of the receiving node is refused until that one has applied
@@ -24,7 +24,8 @@ import type { Store } from './store.ts';
 export const STATE_BLOB = 'state';
 export const INSTALLING_BLOB = 'installing';
 
-const CALL_TIMEOUT_MS = 60_000;
+/** A piece that is not acknowledged within this is taken for lost, and the transfer is begun again. */
+const CALL_TIMEOUT_MS = 5000;
 /** A receiver that has heard nothing for this long takes another transfer. */
 const STALE_MS = 10_000;
 
@@ -69,7 +70,8 @@ export class SnapshotTransfer {
   readonly #transport: Transport;
   readonly #mvcc: Mvcc;
   readonly #store: () => Store;
-  #isSending = false;
+  /** Peers that something is being sent to. */
+  readonly #sendingTo = new Set<NodeId>();
   #receiving: Receiving | undefined;
 
   constructor(ports: { env: Env; transport: Transport; mvcc: Mvcc; store: () => Store }) {
@@ -104,11 +106,11 @@ export class SnapshotTransfer {
 
   /** The index that is installed at the peer, or undefined when it did not come to that. */
   async send(group: RaftGroup, to: NodeId): Promise<number | undefined> {
-    if (this.#isSending) {
+    if (this.#sendingTo.has(to)) {
       await this.#env.scheduler.sleep(500);
       return undefined;
     }
-    this.#isSending = true;
+    this.#sendingTo.add(to);
     try {
       return await this.#sendRange(group, to);
     } catch (error) {
@@ -117,7 +119,7 @@ export class SnapshotTransfer {
       await this.#env.scheduler.sleep(500);
       return undefined;
     } finally {
-      this.#isSending = false;
+      this.#sendingTo.delete(to);
     }
   }
 

@@ -158,7 +158,7 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
   cluster.net.heal();
   cluster.net.faults = { lossRate: 0, duplicateRate: 0, delayMinMs: 0.1, delayMaxMs: 1 };
   for (const { id, node } of cluster.machines) if (node === undefined) await cluster.boot(id);
-  await world.run(8000);
+  await world.run(15_000);
   isOver = true;
   await world.settle(failed, 60_000);
   const final = await world.settle(readAll(cluster.kv(1)!)).catch((error: unknown) => {
@@ -171,7 +171,7 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
       tally.moved.map((moved) => START + moved),
     );
   }
-  await world.run(5000);
+  await world.run(20_000);
   for (const { node, id } of cluster.machines) {
     for (const group of node!.store.groups()) {
       const left = group.state.prepared.size;
@@ -217,7 +217,7 @@ describe('bank', () => {
 
   it('conserves money under faults', async () => {
     const from = Number(process.env['SIM_SEED'] ?? 2);
-    const count = Number(process.env['SIM_COUNT'] ?? 30);
+    const count = Number(process.env['SIM_COUNT'] ?? 20);
     for (let seed = from; seed < from + count; seed++) {
       const { tally } = await runBank(seed, true);
       if (process.env['SIM_TRACE'] !== undefined) console.log(seed, tally);
