@@ -14,7 +14,12 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
+    {
+      name: 'nothing-imports-tests',
+      severity: 'error',
+      from: { pathNot: '^test/' },
+      to: { path: '^test/' },
+    },
     {
       name: 'bench-is-imported-by-its-command-only',
       severity: 'error',
@@ -24,7 +29,11 @@ module.exports = {
     only('base', '^src/base/', '^src/base/'),
     only('ports', '^src/env/[^/]+$', '^src/(base|env)/'),
     only('kv', '^src/kv/', '^src/(base|kv)/'),
-    only('env-node', '^src/env/node/', '^(src/(base|env)/|node_modules/(pino|@types)|node:|[a-z_/]+$)'),
+    only(
+      'env-node',
+      '^src/env/node/',
+      '^(src/(base|env)/|node_modules/(pino|@types)|node:|[a-z_/]+$)',
+    ),
     only('raft', '^cluster/raft/', '^(src/base/|src/env/env\\.ts|cluster/raft/)'),
     only(
       'cluster',
@@ -52,6 +61,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

@@ -7,7 +7,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const SOURCE_DIRS = ['src', 'sql', 'storage', 'cluster', 'bench'];
 const LINES_MAX = 600;
 /** Tables more than code: long, and better in one piece. */
-const LONG_FILES = new Set<string>(['sql/errors/sqlstate.ts']);
+const LONG_FILES = new Set<string>(['sql/errors/sqlstate.ts', 'sql/parser/grammar-table.ts']);
 
 function filesUnder(dir: string, ending: RegExp): string[] {
   const full = path.join(root, dir);

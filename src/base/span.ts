@@ -61,14 +61,6 @@ export function intersectSpans(a: Span, b: Span): Span | undefined {
   return start < end ? { start, end } : undefined;
 }
 
-export function keyToBytes(k: Key): Buffer {
-  return Buffer.from(k, 'latin1');
-}
-
-export function keyFromBytes(bytes: Uint8Array): Key {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice() as Key;
-}
-
 /** Hexadecimal, for logs and messages. */
 export function formatKey(k: Key): string {
   return Buffer.from(k, 'latin1').toString('hex');

@@ -18,14 +18,6 @@ export function timestampOfUnixMs(unixMs: number): Timestamp {
   return (Math.max(0, Math.floor(unixMs) - EPOCH_UNIX_MS) * TICKS_PER_MS) as Timestamp;
 }
 
-export function unixMsOfTimestamp(ts: Timestamp): number {
-  return Math.floor(ts / TICKS_PER_MS) + EPOCH_UNIX_MS;
-}
-
-export function nextTimestamp(ts: Timestamp): Timestamp {
-  return (ts + 1) as Timestamp;
-}
-
 export function addMs(ts: Timestamp, ms: number): Timestamp {
   return (ts + ms * TICKS_PER_MS) as Timestamp;
 }

@@ -12,7 +12,6 @@ import { RangeState } from '../../cluster/replica/range-state.ts';
 import { Replica } from '../../cluster/replica/replica.ts';
 import { nodeId, rangeId } from '../../src/base/ids.ts';
 import { KEY_MAX, KEY_MIN } from '../../src/base/span.ts';
-import type { Timestamp } from '../../src/base/timestamp.ts';
 import { EPOCH_UNIX_MS, TS_MAX, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Env, Logger } from '../../src/env/env.ts';
 import { MemEngine } from '../../storage/engine/mem-engine.ts';
@@ -171,5 +170,3 @@ function makeEnv(bench: () => ReplicaBench | undefined): Env {
     log: silent,
   };
 }
-
-export const ts = (value: number): Timestamp => value as Timestamp;

@@ -97,7 +97,8 @@ describe('frontend decoder', () => {
         try {
           while (decoder.next() !== undefined);
         } catch (error) {
-          if (!(error instanceof ProtocolError) && !(error instanceof InvalidTextError)) throw error;
+          if (!(error instanceof ProtocolError) && !(error instanceof InvalidTextError))
+            throw error;
         }
       }),
     );

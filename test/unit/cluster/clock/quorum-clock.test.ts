@@ -126,7 +126,10 @@ describe('quorum clock', () => {
   it('sends a lost round again, and counts no acceptor twice', async () => {
     const bench = new Bench([1, 2, 3, 4, 5]);
     let isDone = false;
-    const gathered = bench.at(1).gather().then(() => (isDone = true));
+    const gathered = bench
+      .at(1)
+      .gather()
+      .then(() => (isDone = true));
     bench.turn();
     bench.wire.splice(1); // Only node 2 hears of it: with node 1 that is two of five.
     bench.deliver();
@@ -141,7 +144,10 @@ describe('quorum clock', () => {
   it('CLOCK-1: an acceptor answers only what its durable ceiling covers', async () => {
     const bench = new Bench([10, 20, 30], TS_ZERO);
     let isDone = false;
-    const gathered = bench.at(1).gather().then(() => (isDone = true));
+    const gathered = bench
+      .at(1)
+      .gather()
+      .then(() => (isDone = true));
     bench.turn();
     bench.deliver();
     await new Promise((resolve) => setImmediate(resolve));
