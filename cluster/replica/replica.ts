@@ -22,6 +22,7 @@ import type { Env } from '../../src/env/env.ts';
 import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
 import type { Hlc } from '../clock/hlc.ts';
 import type { QuorumClock } from '../clock/quorum-clock.ts';
+import type { SuspendWatch } from '../clock/suspend-watch.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { RangeReply, RangeRequest } from '../range/requests.ts';
 import type { Applied } from './apply.ts';
@@ -57,6 +58,7 @@ export interface ReplicaHost {
   readonly clock: QuorumClock;
   readonly mvcc: Mvcc;
   readonly settings: ReplicaSettings;
+  readonly suspendWatch: SuspendWatch;
   /** Finds out the outcome of an undecided transaction and applies it to the span, in the background (TXN-10). */
   recover(txnId: TxnId, anchor: Key, span: Span): void;
   /** Other ranges of this node next to a span, for `moved` replies. */
@@ -68,8 +70,6 @@ export interface ReplicaHost {
 export interface ReplicaSettings {
   /** A lease lasts this long from the sending of the round that a quorum acknowledged; 0: no leases (`reads = quorum`). */
   readonly leaseMs: number;
-  /** LEASE-4: the wall or boot clock may have moved this much more than the monotonic clock. */
-  readonly suspendToleranceMs: number;
 }
 
 /** A record that someone waits for is looked into after this long; one that nobody waits for, later. */
@@ -273,7 +273,8 @@ export class Replica {
     if (!office.isServing || office.isHandingOver || this.raft.hasSentTimeoutNow()) return false;
     if (settings.leaseMs === 0) return false;
     const sentAt = this.raft.leaseQuorumSentAt();
-    return env.clock.monotonicMs() < sentAt + settings.leaseMs;
+    if (env.clock.monotonicMs() >= sentAt + settings.leaseMs) return false;
+    return !this.host.suspendWatch.hasJumpedSince(sentAt);
   }
 
   /** RANGE-1: no snapshot read above the replicated ceiling. True when `ts` may be served now. */

@@ -251,6 +251,7 @@ export class Store {
     if (this.#isStopped) return;
     this.#ports.env.scheduler.after(TICK_MS, () => this.#tick());
     const now = this.#ports.env.clock.monotonicMs();
+    this.#host.suspendWatch.sample();
     for (const group of this.#groups.values()) {
       group.tick();
       if (group.hasWork()) this.#schedule(group);

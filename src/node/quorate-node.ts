@@ -25,6 +25,7 @@ import { ClockGuard } from '../../cluster/clock/clock-guard.ts';
 import { Hlc } from '../../cluster/clock/hlc.ts';
 import type { RoundAnswer, RoundRequest } from '../../cluster/clock/quorum-clock.ts';
 import { QuorumClock } from '../../cluster/clock/quorum-clock.ts';
+import { SuspendWatch } from '../../cluster/clock/suspend-watch.ts';
 import type { RangeDescriptor } from '../../cluster/range/range-descriptor.ts';
 import { RangeRouter } from '../../cluster/range/range-router.ts';
 import { RangeSender } from '../../cluster/range/range-sender.ts';
@@ -57,6 +58,8 @@ export interface NodePorts {
 }
 
 const MAX_CLOCK_AHEAD_MS = 500;
+/** Boot time may run this far from the monotonic clock within a lease. */
+const SUSPEND_TOLERANCE_MS = 50;
 const ELECTION_TICKS = 10;
 /** What a lease keeps clear of the election timeout, for clocks that run at different rates. */
 const DRIFT_SHARE = 0.1;
@@ -200,7 +203,8 @@ export class QuorateNode {
       },
       {
         ...{ self: this.#self, env, hlc: this.hlc, clock: this.clock, mvcc: this.#mvcc },
-        settings: { leaseMs: settings.reads === 'lease' ? leaseMs : 0, suspendToleranceMs: 50 },
+        settings: { leaseMs: settings.reads === 'lease' ? leaseMs : 0 },
+        suspendWatch: new SuspendWatch(env.clock, SUSPEND_TOLERANCE_MS),
         recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
       raftOptionsOf(settings),

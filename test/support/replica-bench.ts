@@ -5,6 +5,7 @@
 import { ClockCeiling } from '../../cluster/clock/clock-ceiling.ts';
 import { Hlc } from '../../cluster/clock/hlc.ts';
 import { QuorumClock } from '../../cluster/clock/quorum-clock.ts';
+import { SuspendWatch } from '../../cluster/clock/suspend-watch.ts';
 import type { RangeReply, RangeRequest } from '../../cluster/range/requests.ts';
 import type { Command } from '../../cluster/replica/command.ts';
 import { decodeCommand } from '../../cluster/replica/command.ts';
@@ -41,6 +42,7 @@ export class ReplicaBench {
   readonly env: Env;
   readonly replica: Replica;
   readonly mvcc: MvccStore;
+  readonly suspendWatch: SuspendWatch;
   #index = 0;
   #timers: Timed[] = [];
 
@@ -58,6 +60,8 @@ export class ReplicaBench {
     this.env = env;
     this.mvcc = mvcc;
     this.hlc = new Hlc(env.clock, TS_ZERO);
+    this.suspendWatch = new SuspendWatch(env.clock, 50);
+    this.suspendWatch.sample();
     const ceiling = new ClockCeiling({ appendCeiling: () => Promise.resolve() }, TS_MAX);
     const peers = { sendRound: () => undefined, sendAnswer: () => undefined };
     const clock = new QuorumClock({ env, hlc: this.hlc, ceiling, peers }, this.self, [this.self]);
@@ -75,7 +79,8 @@ export class ReplicaBench {
         hlc: this.hlc,
         clock,
         mvcc,
-        settings: { leaseMs: 900, suspendToleranceMs: 50 },
+        settings: { leaseMs: 900 },
+        suspendWatch: this.suspendWatch,
         recover: (txnId) => this.recovered.push(txnId),
         neighbours: () => [],
         wake: () => undefined,
