@@ -5,7 +5,7 @@
  *   0x02 'n' <schema> 0x00 <name>    the object of a name: tables, indexes and sequences share one name space
  *   0x02 's' <name>                  a schema other than the ones that always exist
  *   0x02 'i'                         the highest object id given out
- *   0x02 'q' <id>                    the state of a sequence
+ *   0x02 'q' <state id>              the state of a sequence
  *
  * Names are UTF-8 bytes; they hold no 0x00.
  */
@@ -44,8 +44,8 @@ export function schemaNamesSpan(schema: string): Span {
   return prefixSpan((ROOT + 'n' + binary(schema) + '\0') as Key);
 }
 
-export function sequenceKey(id: number): Key {
-  return (ROOT + 'q' + encodeId(id)) as Key;
+export function sequenceKey(stateId: string): Key {
+  return (ROOT + 'q' + stateId) as Key;
 }
 
 function binary(text: string): string {

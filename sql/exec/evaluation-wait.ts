@@ -3,7 +3,7 @@
  * sequence. Such a function throws an `EvaluationWait`; whoever evaluates (`evaluating`) fetches and evaluates again.
  * So an evaluation may run twice: what it changes outside itself it must not change before it has all it needs.
  */
-import type { Steps } from './steps.ts';
+import type { Steps } from '../../src/base/steps.ts';
 
 export class EvaluationWait extends Error {
   override readonly name = 'EvaluationWait';

@@ -6,8 +6,8 @@
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Datum, Row } from '../types/datum.ts';
-import type { Steps } from './steps.ts';
-import { wait } from './steps.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
 
 export type Batch = Row[];
 

@@ -13,7 +13,7 @@ import type { SessionEnv } from './session-env.ts';
 export interface SequenceInfo {
   readonly name: string;
   /** Names the state; a sequence that is restarted in a transaction gets a new one. */
-  readonly stateId: number;
+  readonly stateId: string;
   readonly start: bigint;
   readonly increment: bigint;
   readonly min: bigint;
@@ -41,7 +41,7 @@ const LOCK: LockOptions = { strength: 'update', wait: 'block', timeoutMs: 10000 
 export class SequenceAllocator {
   readonly #kv: KvClient;
   readonly #env: SessionEnv;
-  readonly #queues = new Map<number, Request[]>();
+  readonly #queues = new Map<string, Request[]>();
 
   constructor(kv: KvClient, env: SessionEnv) {
     this.#kv = kv;
@@ -73,7 +73,7 @@ export class SequenceAllocator {
     await this.#change(info, () => ({ next: { last: value, isCalled }, result: undefined }));
   }
 
-  async #pump(stateId: number): Promise<void> {
+  async #pump(stateId: string): Promise<void> {
     for (;;) {
       const requests = this.#queues.get(stateId) ?? [];
       const first = requests[0];

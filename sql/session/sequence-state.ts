@@ -4,8 +4,8 @@
  * ends is given up.
  */
 import { EvaluationWait } from '../exec/evaluation-wait.ts';
-import type { Steps } from '../exec/steps.ts';
-import { wait } from '../exec/steps.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
 import type { SequenceHooks } from '../functions/eval-context.ts';
 import { SqlError } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
@@ -28,7 +28,7 @@ const TAKE_MAX = 256;
 
 export class SequenceState implements SequenceHooks {
   readonly #allocator: SequenceAllocator;
-  readonly #current = new Map<number, bigint>();
+  readonly #current = new Map<string, bigint>();
   #last: bigint | undefined;
   #names: SequenceNames | undefined;
   readonly #pools = new Map<string, Pool>();

@@ -79,7 +79,7 @@ export class SessionContext {
       isRetry: this.isRetrying,
       signal: this.signal,
     });
-    const catalog = new TxnCatalog(txn, catalogCache);
+    const catalog = new TxnCatalog(txn, kv, catalogCache, this.signal);
     return new TransactionBlock(
       { txn, catalog, startMicros: wallMicros(env) },
       this.settings.mark(),

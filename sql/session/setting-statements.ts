@@ -1,8 +1,8 @@
 /** SET, RESET, SHOW and DISCARD. */
 import { SqlError } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
-import type { Steps } from '../exec/steps.ts';
-import { wait } from '../exec/steps.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
 import type {
   Discard,
   ResetVariable,

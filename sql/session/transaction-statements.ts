@@ -5,8 +5,8 @@
 import { SqlError } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { SqlState } from '../errors/sqlstate.ts';
-import type { Steps } from '../exec/steps.ts';
-import { wait } from '../exec/steps.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
 import type {
   Begin,
   Commit,

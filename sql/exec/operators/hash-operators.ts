@@ -5,7 +5,7 @@ import { MemoryBudget } from '../memory-budget.ts';
 import type { Batch, Evaluate, ExecPorts, Operator, Predicate } from '../operator.ts';
 import { BATCH_ROWS, Breather } from '../operator.ts';
 import type { RowKey, RowKeyOf } from '../row-keys.ts';
-import type { Steps } from '../steps.ts';
+import type { Steps } from '../../../src/base/steps.ts';
 import { compareKeys } from './sort-operator.ts';
 import type { SortKey } from './sort-operator.ts';
 

@@ -10,7 +10,7 @@ import { MemoryBudget } from '../memory-budget.ts';
 import type { Batch, ExecPorts, Operator, Predicate } from '../operator.ts';
 import { BATCH_ROWS, Breather } from '../operator.ts';
 import type { RowKey } from '../row-keys.ts';
-import type { Steps } from '../steps.ts';
+import type { Steps } from '../../../src/base/steps.ts';
 
 export type JoinKind = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti';
 

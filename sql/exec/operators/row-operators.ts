@@ -5,7 +5,7 @@ import type { Datum, Row } from '../../types/datum.ts';
 import { evaluating } from '../evaluation-wait.ts';
 import type { Batch, Evaluate, ExecPorts, Operator, Predicate } from '../operator.ts';
 import { BATCH_ROWS, Breather } from '../operator.ts';
-import type { Steps } from '../steps.ts';
+import type { Steps } from '../../../src/base/steps.ts';
 
 export class FilterOperator implements Operator {
   readonly #input: Operator;

@@ -7,7 +7,7 @@ import type { Comparator } from '../../types/compare.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import type { Batch, Evaluate, ExecPorts, Operator } from '../operator.ts';
 import { BATCH_ROWS, Breather } from '../operator.ts';
-import type { Steps } from '../steps.ts';
+import type { Steps } from '../../../src/base/steps.ts';
 
 export interface SortKey {
   readonly evaluate: Evaluate;

@@ -3,7 +3,7 @@
  * straight on, so that a statement whose reads are answered at once completes in the turn in which it was asked,
  * without a single promise; `async` functions cannot do that. Only promises are ever yielded, and only by `wait`.
  */
-import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import type { MaybePromise } from './maybe-promise.ts';
 
 export type Steps<T> = Generator<Promise<unknown>, T, unknown>;
 
