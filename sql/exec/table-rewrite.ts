@@ -99,7 +99,7 @@ export class TableRewrite implements SchemaRows {
     const codec = codecOf(table);
     const ordinal = table.columns.findIndex((other) => other.id === column.id);
     const read = codec.readerOf([ordinal]);
-    // eslint-disable-next-line require-yield -- a batch visitor may wait, this one does not
+
     yield* this.#eachBatch(table, codec.fence, function* (rows): Steps<void> {
       for (const row of rows) if (read(row)[ordinal] === null) throw containsNull(table, column);
     });
@@ -108,7 +108,7 @@ export class TableRewrite implements SchemaRows {
   *verifyCheck(table: TableDescriptor, check: CheckDescriptor): Steps<void> {
     const codec = codecOf(table);
     const holds = this.#ports.checkPredicate(table, check);
-    // eslint-disable-next-line require-yield -- a batch visitor may wait, this one does not
+
     yield* this.#eachBatch(table, codec.fence, function* (rows): Steps<void> {
       for (const row of rows) {
         if (holds(codec.readRow(row))) continue;
@@ -162,7 +162,7 @@ export class TableRewrite implements SchemaRows {
     const { format } = this.#ports;
     const seen = new Set<string>();
     let found: SqlError | undefined;
-    // eslint-disable-next-line require-yield -- a batch visitor may wait, this one does not
+
     yield* this.#eachBatch(from, writer.fence, function* (rows): Steps<void> {
       for (const kvRow of rows) {
         if (found !== undefined) return;

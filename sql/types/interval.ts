@@ -249,19 +249,20 @@ function addIsoFields(
 /** The style `postgres`: `1 year 2 mons -3 days +04:05:06.789`. */
 export function formatInterval(value: Interval): string {
   const parts: string[] = [];
-  let isBefore = false;
+  /** The last part was negative: a positive one after it says so. */
+  const last = { isNegative: false };
   const add = (amount: number, unit: string): void => {
     if (amount === 0) return;
-    const sign = isBefore && amount > 0 ? '+' : '';
+    const sign = last.isNegative && amount > 0 ? '+' : '';
     parts.push(`${sign}${amount} ${unit}${amount === 1 ? '' : 's'}`);
-    isBefore = amount < 0;
+    last.isNegative = amount < 0;
   };
   add(Math.trunc(value.months / 12), 'year');
   add(value.months % 12, 'mon');
   add(value.days, 'day');
   if (value.micros !== 0n || parts.length === 0) {
     const isNegative = value.micros < 0n;
-    const sign = isNegative ? '-' : isBefore ? '+' : '';
+    const sign = isNegative ? '-' : last.isNegative ? '+' : '';
     parts.push(sign + formatClock(isNegative ? -value.micros : value.micros));
   }
   return parts.join(' ');

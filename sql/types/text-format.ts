@@ -88,7 +88,7 @@ export function encodeText(type: SqlType, datum: Datum, ctx: FormatContext): str
     case 'int4':
     case 'int8':
     case 'oid':
-      return String(datum as number | bigint);
+      return (datum as number | bigint).toString();
     case 'text':
     case 'varchar':
     case 'bpchar':

@@ -174,7 +174,7 @@ export class LocalTxn implements KvTxn, LockOwner {
       if (this.#readTs !== undefined) this.#moveSnapshot();
       return Promise.resolve();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 

@@ -147,7 +147,6 @@ export class HashJoinOperator extends JoinBase {
     }
   }
 
-  // eslint-disable-next-line require-yield -- others have to wait here
   protected *candidates(left: Row): Steps<readonly RightRow[]> {
     const key = this.#leftKey(left);
     return key === undefined ? [] : (this.#table?.get(key) ?? []);
@@ -192,7 +191,6 @@ export class LoopJoinOperator extends JoinBase {
     }
   }
 
-  // eslint-disable-next-line require-yield -- others have to wait here
   protected *candidates(): Steps<readonly RightRow[]> {
     return this.#rows ?? [];
   }

@@ -169,7 +169,6 @@ export class RowsOperator implements Operator {
     this.#rows = rows;
   }
 
-  // eslint-disable-next-line require-yield -- an operator's `next` is always a generator
   *next(): Steps<Batch | undefined> {
     if (this.#at >= this.#rows.length) return undefined;
     const batch = this.#rows.slice(this.#at, this.#at + BATCH_ROWS);
@@ -198,7 +197,6 @@ export function* onlyRow(operator: Operator): Steps<Row | undefined> {
   );
 }
 
-// eslint-disable-next-line require-yield -- stands in for an operator's `next`
 function* nothing(): Steps<undefined> {
   return undefined;
 }
