@@ -15,7 +15,7 @@ const modules = path.join(root, 'node_modules');
 const installed = path.join(modules, '.package-lock.json');
 if (newest([path.join(root, 'package-lock.json')]) > newest([installed])) {
   say('installing packages ...');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 const stamp = path.join(root, 'dist', '.built');
