@@ -218,6 +218,7 @@ export class RaftLogStore {
   /** The range has left this node: nothing of it is needed. */
   removeRange(rangeId: RangeId): void {
     this.#ranges.delete(rangeId);
+    this.#uncleanable = undefined;
     this.#maybeFree();
   }
 
@@ -275,8 +276,8 @@ export class RaftLogStore {
   async #flush(taken: readonly Queued[]): Promise<void> {
     // What was queued before is durable: one that says nothing has only waited for that. Batches have no gaps.
     if (!taken.some((each) => this.#saysSomething(each))) return;
-    this.#segment = await this.#segments.current();
     this.#writer.beginBatch(this.#syncBatch++);
+    this.#segment = await this.#segments.current(this.#writer.position);
     this.#writer.beginSegment(this.#segment.number);
     for (const each of taken) {
       await this.#writeAgain(each.refresh);
@@ -376,7 +377,7 @@ export class RaftLogStore {
     this.#writeOut();
     // What a recycled file held before may follow: the end has to be said.
     if (ended.end()) this.#unsynced.add(ended);
-    this.#segment = await this.#segments.next(bytes);
+    this.#segment = await this.#segments.next(this.#writer.position, bytes);
     this.#writer.beginSegment(this.#segment.number);
   }
 

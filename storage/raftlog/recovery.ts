@@ -18,6 +18,8 @@ import { RangeBuilder } from './range-builder.ts';
 import type { RecoveredRange } from './range-builder.ts';
 import type { LogRecord } from './record.ts';
 import { RECORD_HEAD_BYTES, mayBeRecord, readRecord } from './record.ts';
+import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from './segment-header.ts';
+import type { LogPosition } from './segment-header.ts';
 import { Segment, segmentName, segmentNumber } from './segment.ts';
 
 export class LogCorruption extends QuorateError<'log_corrupt'> {
@@ -26,7 +28,7 @@ export class LogCorruption extends QuorateError<'log_corrupt'> {
   constructor(file: string, offset: number) {
     super(
       'log_corrupt',
-      `the raft log is corrupt: ${file}, offset ${offset}: a record does not verify, and later ones do; ` +
+      `the raft log is corrupt: ${file}, offset ${offset}: what was acknowledged does not verify; ` +
         'restore this node from its peers',
     );
   }
@@ -70,8 +72,15 @@ export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
     const file = await disk.open(name);
     const size = await file.size();
     const bytes = await file.read(0, size);
+    const start = decodeSegmentHeader(bytes, name, number);
+    if (start === undefined) throw new LogCorruption(name, 0);
+    if (number === numbers[0]) beginAt(start, found);
+    // It begins behind a record that is not there: fine if that was never acknowledged.
+    else if (!follows(start, found)) torn ??= { file: name, offset: 0 };
     if (torn !== undefined) {
-      if (holdsLater(bytes, 0, number, found)) throw new LogCorruption(torn.file, torn.offset);
+      if (!isOfTornBatch(start, found) || holdsLater(bytes, SEGMENT_HEADER_BYTES, number, found)) {
+        throw new LogCorruption(torn.file, torn.offset);
+      }
       await file.close();
       await disk.remove(name);
       continue;
@@ -104,7 +113,7 @@ function readSegment(
   segment: Segment,
   found: Found,
 ): { readonly offset: number; readonly isBad: boolean } {
-  for (let offset = 0; ;) {
+  for (let offset = SEGMENT_HEADER_BYTES; ;) {
     const read = readRecord(bytes, offset, segment.number);
     if (read === 'end') return { offset, isBad: false };
     if (read === 'bad' || !follows(read.record, found)) return { offset, isBad: true };
@@ -115,18 +124,31 @@ function readSegment(
   }
 }
 
-/** Is it the record after the last one taken? The very first may have lost what stood before it with its segment. */
-function follows({ syncBatch, place, previousCount }: LogRecord, found: Found): boolean {
-  if (found.syncBatch === 0) return true;
+/** What stood before the oldest segment has been let go. */
+function beginAt({ syncBatch, place, previousCount }: LogPosition, found: Found): void {
+  found.syncBatch = place > 0 ? syncBatch : syncBatch - 1;
+  found.lastCount = place > 0 ? place : previousCount;
+}
+
+/** Is it the place behind the last record taken? */
+function follows({ syncBatch, place, previousCount }: LogPosition, found: Found): boolean {
   if (syncBatch === found.syncBatch) return place === found.lastCount;
   return syncBatch === found.syncBatch + 1 && place === 0 && previousCount === found.lastCount;
+}
+
+/**
+ * Does a segment behind a tear begin in the batch that was being written? A segment is begun only when all batches
+ * before that one are durable, so any other beginning shows that something acknowledged is missing.
+ */
+function isOfTornBatch({ syncBatch, place, previousCount }: LogPosition, found: Found): boolean {
+  if (syncBatch === found.syncBatch) return place >= found.lastCount;
+  return syncBatch === found.syncBatch + 1 && previousCount === found.lastCount;
 }
 
 /** Is there, at or behind an offset, a valid record that proves an acknowledged one to be missing? */
 function holdsLater(bytes: Buffer, from: number, segment: number, found: Found): boolean {
   const { syncBatch, lastCount } = found;
-  // Where nothing has been read the numbers may begin anywhere.
-  const highest = syncBatch === 0 ? Number.MAX_SAFE_INTEGER : syncBatch + BATCHES_AHEAD_MAX;
+  const highest = syncBatch + BATCHES_AHEAD_MAX;
   const end = endOfData(bytes) - RECORD_HEAD_BYTES;
   // The first byte of a record is that of its length: in most places it is too large, or all is zero.
   const lengthByteMax = bytes.length >>> 24;
@@ -137,7 +159,7 @@ function holdsLater(bytes: Buffer, from: number, segment: number, found: Found):
     if (read === 'end' || read === 'bad') continue;
     if (read.record.syncBatch > syncBatch + 1) return true;
     // Of the batch after the last one seen: that one must be whole, else the bad record was one of it.
-    if (syncBatch > 0 && read.record.previousCount !== lastCount) return true;
+    if (read.record.previousCount !== lastCount) return true;
   }
   return false;
 }

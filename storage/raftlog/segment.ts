@@ -3,13 +3,16 @@
  * ahead of need; a freed one is renamed to be a next one, so that in the long run no file is made or grown (a file of
  * its full size takes twice the syncs of a growing one).
  *
- * A segment's number is its name: `log-0000000012`. A spare is called `spare-N`; recovery reads none. Segments go one
+ * A segment's number is its name: `log-0000000012`. A spare is called `spare-N`; recovery reads none. A spare gets its
+ * header (segment-header.ts), synced, and then its name as a segment. Segments go one
  * after the other, oldest first: a gap would look like lost records at the next start. A failure to let one go is not
  * the log's: it and all later ones stay.
  */
 import { assert, must } from '../../src/base/assert.ts';
-import { RECORD_HEAD_BYTES } from './record.ts';
 import type { Disk, DiskFile } from '../../src/env/disk.ts';
+import { RECORD_HEAD_BYTES } from './record.ts';
+import { SEGMENT_HEADER_BYTES, encodeSegmentHeader } from './segment-header.ts';
+import type { LogPosition } from './segment-header.ts';
 
 const SPARES_MAX = 2;
 const SPARE_NAME = /^spare-(\d+)$/;
@@ -107,29 +110,40 @@ export class SegmentPool {
     return this.#segments.length;
   }
 
-  /** The segment to write to. */
-  async current(): Promise<Segment> {
-    return this.#segments.at(-1) ?? this.next(0);
+  /** The segment to write to; the first one begins at `start`. */
+  async current(start: LogPosition): Promise<Segment> {
+    return this.#segments.at(-1) ?? this.next(start, 0);
   }
 
-  /** A new segment with room for a record of this size. */
-  async next(recordBytes: number): Promise<Segment> {
+  /** A new segment, with room for a record of this size, that begins at `start`. */
+  async next(start: LogPosition, recordBytes: number): Promise<Segment> {
     const number = (this.#segments.at(-1)?.number ?? 0) + 1;
-    const sizeBytes = Math.max(this.#segmentBytes, recordBytes);
+    const sizeBytes = Math.max(this.#segmentBytes, SEGMENT_HEADER_BYTES + recordBytes);
     const name = segmentName(number);
     await this.#making;
     const spare = sizeBytes === this.#segmentBytes ? this.#spares.shift() : undefined;
-    let file: DiskFile;
-    if (spare === undefined) {
-      file = await this.#disk.create(name, sizeBytes);
-      this.#isMakingFailed = false;
-    } else {
-      await this.#disk.rename(spare, name);
-      file = await this.#disk.open(name);
-    }
-    const segment = new Segment(number, file, sizeBytes, 0);
+    await this.#dedicate(spare ?? (await this.#makeSpare(sizeBytes)), name, number, start);
+    const file = await this.#disk.open(name);
+    const segment = new Segment(number, file, sizeBytes, SEGMENT_HEADER_BYTES);
     this.#segments.push(segment);
     return segment;
+  }
+
+  async #makeSpare(sizeBytes: number): Promise<string> {
+    const spare = `spare-${++this.#spareNumber}`;
+    const file = await this.#disk.create(spare, sizeBytes);
+    await file.close();
+    this.#isMakingFailed = false;
+    return spare;
+  }
+
+  /** Makes a spare a segment: the header is durable before the name is. */
+  async #dedicate(spare: string, name: string, number: number, start: LogPosition): Promise<void> {
+    const file = await this.#disk.open(spare);
+    file.write(0, encodeSegmentHeader(number, start));
+    await file.sync();
+    await file.close();
+    await this.#disk.rename(spare, name);
   }
 
   /** Makes a spare in the background when the current segment is half full and there is none. */
@@ -137,12 +151,9 @@ export class SegmentPool {
     const current = this.#segments.at(-1);
     if (current === undefined || current.position * 2 < current.sizeBytes) return;
     if (this.#spares.length > 0 || this.#making !== undefined || this.#isMakingFailed) return;
-    const name = `spare-${++this.#spareNumber}`;
-    this.#making = this.#disk
-      .create(name, this.#segmentBytes)
-      .then((file) => file.close())
+    this.#making = this.#makeSpare(this.#segmentBytes)
       .then(
-        () => void this.#spares.push(name),
+        (name) => void this.#spares.push(name),
         () => void (this.#isMakingFailed = true),
       )
       .finally(() => (this.#making = undefined));

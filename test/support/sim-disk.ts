@@ -1,7 +1,7 @@
 /**
- * A disk in memory that can crash: what was not synced is lost, or half of it, at random. Syncs can be made to fail,
- * bits flipped and bytes erased. Durable state is per file; creation, renaming and removal take effect as one, durably,
- * when `beforeChange` lets them.
+ * A disk in memory that can crash: what was not synced is lost, or half of it, at random. Writes and
+ * syncs can be made to fail, bits flipped and bytes erased. Durable state is per file; creation,
+ * renaming and removal take effect as one, durably, when `beforeChange` lets them.
  */
 import type { Disk, DiskFile } from '../../src/env/disk.ts';
 import { DiskError } from '../../src/env/disk.ts';
@@ -17,6 +17,7 @@ interface File {
 export class SimDisk implements Disk {
   readonly #files = new Map<string, File>();
   failSyncs = false;
+  failWrites = false;
   syncs = 0;
   /** Handles of a process that has crashed do nothing any more. */
   #epoch = 0;
@@ -88,6 +89,7 @@ export class SimDisk implements Disk {
       file.current = Buffer.from(file.durable);
     }
     this.failSyncs = false;
+    this.failWrites = false;
   }
 
   flipBit(name: string, offset: number, bit = 0): void {
@@ -113,6 +115,7 @@ export class SimDisk implements Disk {
         Promise.resolve(Buffer.from(file.current.subarray(offset, offset + length))),
       write: (offset, bytes) => {
         if (epoch !== this.#epoch) return;
+        if (this.failWrites) throw new DiskError('disk_full', 'write failed');
         const copy = Buffer.from(bytes);
         copy.copy(file.current, offset);
         file.unsynced.push({ offset, bytes: copy });

@@ -7,6 +7,7 @@ import type { Random } from '../../../src/env/env.ts';
 import type { LogAppend, LogOptions } from '../../../storage/raftlog/raft-log-store.ts';
 import { RaftLogStore } from '../../../storage/raftlog/raft-log-store.ts';
 import { LogCorruption } from '../../../storage/raftlog/recovery.ts';
+import { SEGMENT_HEADER_BYTES } from '../../../storage/raftlog/segment-header.ts';
 import { SimDisk } from '../../support/sim-disk.ts';
 import { seededRandom, silentLogger } from '../../support/sim-env.ts';
 
@@ -216,12 +217,15 @@ describe('raft log', () => {
     hardState: undefined,
   });
 
+  /** Where the record of the entry `place + 1` begins. */
+  const recordOffset = (place: number): number => SEGMENT_HEADER_BYTES + place * 22;
+
   it('refuses to start where an acknowledged record is damaged', async () => {
     for (const damaged of [0, 1, 2]) {
       const disk = new SimDisk();
       const { store } = await open(disk);
       for (let index = 1; index <= 4; index++) await store.append({ ranges: [one(index)] });
-      disk.flipBit('log-0000000001', damaged * 22 + 16);
+      disk.flipBit('log-0000000001', recordOffset(damaged) + 16);
       await expect(open(disk), `record ${damaged}`).rejects.toThrow(LogCorruption);
     }
   });
@@ -230,7 +234,7 @@ describe('raft log', () => {
     const disk = new SimDisk();
     const { store } = await open(disk);
     for (let index = 1; index <= 4; index++) await store.append({ ranges: [one(index)] });
-    disk.flipBit('log-0000000001', 3 * 22 + 16);
+    disk.flipBit('log-0000000001', recordOffset(3) + 16);
     const { ranges, store: again } = await open(disk);
     expect(ranges.get(rangeId(1))?.entries.map((entry) => entry.index)).toEqual([1, 2, 3]);
     await again.append({ ranges: [one(4)] });

@@ -4,8 +4,14 @@ import { rangeId } from '../../../../src/base/ids.ts';
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
 import type { LogAppend, OpenedLog } from '../../../../storage/raftlog/raft-log-store.ts';
 import { RaftLogStore } from '../../../../storage/raftlog/raft-log-store.ts';
+import { crc32 } from '../../../../storage/codec/checksum.ts';
 import { RecordWriter } from '../../../../storage/raftlog/record.ts';
 import { LogCorruption } from '../../../../storage/raftlog/recovery.ts';
+import {
+  LogVersionError,
+  SEGMENT_HEADER_BYTES,
+  encodeSegmentHeader,
+} from '../../../../storage/raftlog/segment-header.ts';
 import { SimDisk } from '../../../support/sim-disk.ts';
 import { seededRandom, silentLogger } from '../../../support/sim-env.ts';
 
@@ -93,9 +99,11 @@ describe('damage', () => {
       writer.beginBatch(batch);
       writer.entry(RANGE, { index: batch, term: 1, data: Buffer.from('x') });
     }
-    await disk.replace(FIRST, Buffer.concat([writer.take(), Buffer.alloc(1000)]));
+    const start = { syncBatch: 5_000_000, place: 0, previousCount: 0 };
+    const header = encodeSegmentHeader(1, start);
+    await disk.replace(FIRST, Buffer.concat([header, writer.take(), Buffer.alloc(1000)]));
     expect(indexes(await open(disk))).toHaveLength(4);
-    disk.flipBit(FIRST, 12);
+    disk.flipBit(FIRST, SEGMENT_HEADER_BYTES + 12);
     await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
   });
 
@@ -106,6 +114,100 @@ describe('damage', () => {
     expect(store.segmentCount()).toBeGreaterThan(3);
     disk.erase(FIRST, 1000, 1048);
     await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
+  });
+
+  it('that leaves nothing of the oldest segment is refused', async () => {
+    for (const from of [0, SEGMENT_HEADER_BYTES]) {
+      for (const length of [8, 2048 - from]) {
+        const disk = new SimDisk();
+        const { store } = await open(disk);
+        for (let i = 1; i <= 30; i++) await store.append({ ranges: [entry(i, 200)] });
+        disk.erase(FIRST, from, length);
+        await expect(open(disk), `${from}, ${length}`).rejects.toBeInstanceOf(LogCorruption);
+      }
+    }
+  });
+
+  it('to all that a segment before the last one holds is seen by where the last one begins', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    for (let i = 1; store.segmentCount() < 3; i++) await store.append({ ranges: [entry(i, 200)] });
+    disk.erase('log-0000000002', SEGMENT_HEADER_BYTES, 2048 - SEGMENT_HEADER_BYTES);
+    disk.erase('log-0000000003', SEGMENT_HEADER_BYTES, 2048 - SEGMENT_HEADER_BYTES);
+    await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
+  });
+
+  it('is refused with its file and offset, and nothing is removed', async () => {
+    const { disk } = await written();
+    disk.flipBit(FIRST, SEGMENT_HEADER_BYTES + 12);
+    const names = await disk.list();
+    await expect(open(disk)).rejects.toThrow(`${FIRST}, offset ${SEGMENT_HEADER_BYTES}:`);
+    expect(await disk.list()).toEqual(names);
+  });
+
+  it('is told from another version, and from what is not a log at all', async () => {
+    const { disk } = await written();
+    const bytes = Buffer.from((await disk.readAll(FIRST))!);
+    bytes.writeUInt32BE(2, 4);
+    bytes.writeUInt32BE(crc32(bytes, 0, SEGMENT_HEADER_BYTES - 4), SEGMENT_HEADER_BYTES - 4);
+    await disk.replace(FIRST, bytes);
+    await expect(open(disk)).rejects.toBeInstanceOf(LogVersionError);
+    await disk.replace(FIRST, Buffer.alloc(2048, 0xaa));
+    await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
+    expect(await disk.list()).toContain(FIRST);
+  });
+
+  it('by exchange of two segments is refused', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    for (let i = 1; i <= 30; i++) await store.append({ ranges: [entry(i, 200)] });
+    await disk.rename(FIRST, 'x');
+    await disk.rename('log-0000000002', FIRST);
+    await disk.rename('x', 'log-0000000002');
+    await expect(open(disk)).rejects.toBeInstanceOf(LogCorruption);
+  });
+});
+
+describe('a flush that ends in the next segment', () => {
+  /** What survives of the write to each of the two files, then a start, more appends, and another start. */
+  it('is cut wherever it was torn, and what follows is not taken for damage', async () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = seededRandom(seed);
+      const disk = new SimDisk();
+      let { store } = await open(disk);
+      let index = 0;
+      // Recycled segments, so that old bytes lie behind what is written.
+      for (let i = 0; i < 30; i++) {
+        await store.append({ ranges: [entry(++index, random.int(50, 300))] });
+        store.compact(RANGE, index);
+        await settle();
+      }
+      for (let round = 0; round < 4; round++) {
+        const burst = Array.from({ length: 14 }, (_, i) =>
+          entry(index + i + 1, random.int(50, 300)),
+        );
+        // Making a segment syncs its header, too.
+        let allowed = random.int(0, 4);
+        disk.beforeSync = () =>
+          allowed-- > 0 ? Promise.resolve() : new Promise<void>(() => undefined);
+        void store.append({ ranges: burst });
+        await settle();
+        disk.crash(random, random.next());
+        disk.beforeSync = () => Promise.resolve();
+        const opened = await open(disk).catch((error: unknown) => {
+          throw new Error(`seed ${seed}, round ${round}: ${String(error)}`);
+        });
+        store = opened.store;
+        const found = indexes(opened);
+        expect(found.at(-1) ?? 0, `seed ${seed}`).toBeGreaterThanOrEqual(index);
+        index = found.at(-1) ?? index;
+        for (let i = random.int(0, 12); i > 0; i--) {
+          await store.append({ ranges: [entry(++index, random.int(50, 300))] });
+          if (random.next() < 0.5) store.compact(RANGE, index);
+          await settle();
+        }
+      }
+    }
   });
 });
 
