@@ -144,6 +144,7 @@ export abstract class AlterGrammar extends CreateGrammar {
       this.CONSUME(K.add);
       return this.OR<AlterTableAction>([
         {
+          GATE: () => this.isConstraintNext(),
           ALT: () => {
             const constraint = this.SUBRULE(this.tableConstraint);
             return { kind: 'add constraint', constraint, position };

@@ -10,6 +10,7 @@ import type {
   FunctionTable,
   Identifier,
   Join,
+  QualifiedName,
   Query,
   TableAlias,
   TableRef,
@@ -306,7 +307,10 @@ export abstract class FromGrammar extends OperandGrammar {
         this.CONSUME(K.ordinality);
         return true;
       });
-      const names = this.OPTION1(() => this.SUBRULE(this.functionAlias));
+      const names = this.OPTION1({
+        GATE: () => this.isNext(K.as) || T.COLUMN_NAMES.has(this.LA(1).tokenType),
+        DEF: () => this.SUBRULE(this.functionAlias),
+      });
       return {
         kind: 'function table',
         call,
@@ -361,26 +365,32 @@ export abstract class FromGrammar extends OperandGrammar {
 
   /** `[ONLY] t [*] [alias]`, as UPDATE and DELETE have it; SET is no alias. */
   protected readonly relation: Rule<TableRef> = this.RULE('relation', (): TableRef => {
-    const position = this.here();
-    const only = this.OPTION(() => this.CONSUME(K.only)) !== undefined;
-    const parenthesis = this.OPTION1({
-      GATE: () => only,
-      DEF: () => this.CONSUME(T.LeftParen),
-    });
-    const name = this.SUBRULE(this.qualifiedName);
-    this.OPTION2({
-      GATE: () => parenthesis !== undefined,
-      DEF: () => this.CONSUME(T.RightParen),
-    });
-    if (!this.RECORDING_PHASE && parenthesis !== undefined && !isClosed(this.LA(0).image)) {
-      throw this.syntaxErrorAt(this.LA(1));
-    }
-    this.OPTION3(() => this.CONSUME(T.Star));
-    const alias = this.OPTION4({
+    const table = this.SUBRULE(this.bareRelation);
+    const alias = this.OPTION({
       GATE: () => !this.isNext(K.set),
       DEF: () => this.SUBRULE(this.alias),
     });
-    return { kind: 'table ref', name, only, alias, position };
+    return { ...table, alias };
+  });
+
+  /** `t`, `t *`, `ONLY t`, `ONLY (t)` */
+  protected readonly bareRelation: Rule<TableRef> = this.RULE('bareRelation', (): TableRef => {
+    const position = this.here();
+    const only = this.OPTION(() => this.CONSUME(K.only)) !== undefined;
+    const name = this.OR<QualifiedName>([
+      {
+        GATE: () => only,
+        ALT: () => {
+          this.CONSUME(T.LeftParen);
+          const inner = this.SUBRULE(this.qualifiedName);
+          this.CONSUME(T.RightParen);
+          return inner;
+        },
+      },
+      { ALT: () => this.SUBRULE1(this.qualifiedName) },
+    ]);
+    this.OPTION1(() => this.CONSUME(T.Star));
+    return { kind: 'table ref', name, only, alias: undefined, position };
   });
 
   /** A condition, or the cursor of WHERE CURRENT OF. */
@@ -406,8 +416,4 @@ export abstract class FromGrammar extends OperandGrammar {
       ]);
       return { where, cursor };
     });
-}
-
-function isClosed(image: string): boolean {
-  return image === ')';
 }

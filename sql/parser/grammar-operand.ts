@@ -2,6 +2,7 @@
  * What operators stand between: literals, parameters, names, parentheses, CASE, ARRAY, and the prefix operators
  * themselves (their operand is their own, whatever stands around them).
  */
+import type { IToken } from 'chevrotain';
 import type {
   CaseBranch,
   Expr,
@@ -30,6 +31,14 @@ const QUERY_CONTINUATIONS: ReadonlySet<unknown> = new Set([
   K.for,
 ]);
 
+/** For the recording of rules, which have no arguments then. */
+const NO_TOKEN: IToken = {
+  image: '',
+  startOffset: 0,
+  tokenType: T.Identifier,
+  tokenTypeIdx: T.Identifier.tokenTypeIdx ?? 0,
+};
+
 export abstract class OperandGrammar extends CallGrammar {
   /** What follows the first operand of a query: set operations, ORDER BY, LIMIT and the rest. */
   protected abstract readonly queryAfter: Rule<
@@ -43,8 +52,9 @@ export abstract class OperandGrammar extends CallGrammar {
       this.OR<Expr>([
         { ALT: () => this.SUBRULE(this.literal) },
         { ALT: () => this.SUBRULE(this.parameter) },
-        { ALT: () => this.SUBRULE(this.special) },
-        { ALT: () => this.SUBRULE(this.typedLiteral) },
+        // Words of these two are names as well, for `nameOperand`: the first alternative takes them.
+        { ALT: () => this.SUBRULE(this.special), IGNORE_AMBIGUITIES: true },
+        { ALT: () => this.SUBRULE(this.typedLiteral), IGNORE_AMBIGUITIES: true },
         { ALT: () => this.SUBRULE(this.valueFunction) },
         { ALT: () => this.SUBRULE(this.nameOperand) },
         { ALT: () => this.SUBRULE(this.parenthesized) },
@@ -139,7 +149,7 @@ export abstract class OperandGrammar extends CallGrammar {
       {
         ALT: () => {
           const token = this.CONSUME(T.CallKeyword);
-          return this.SUBRULE(this.nameTail, { ARGS: [valueOf(token), token.startOffset] });
+          return this.SUBRULE(this.nameTail, { ARGS: [token] });
         },
       },
     ]),
@@ -152,6 +162,8 @@ export abstract class OperandGrammar extends CallGrammar {
         GATE: () => this.#isTypedLiteralNext(),
         ALT: () => {
           const type = this.SUBRULE(this.keywordType);
+          // `char 'abc'` keeps its length: only in a column is it `char(1)`.
+          const modifiers = this.LA(0).tokenType === T.RightParen ? type.modifiers : [];
           const token = this.CONSUME(T.StringLiteral);
           const fields = this.OPTION({
             GATE: () => type.name === 'interval' && type.schema === 'pg_catalog',
@@ -159,7 +171,7 @@ export abstract class OperandGrammar extends CallGrammar {
           });
           const intervalFields = fields ?? type.intervalFields;
           return toTypedLiteral(
-            { ...type, intervalFields, arrayDimensions: 0 },
+            { ...type, modifiers, intervalFields, arrayDimensions: 0 },
             token.startOffset,
             valueOf(token),
           );
@@ -168,7 +180,7 @@ export abstract class OperandGrammar extends CallGrammar {
       {
         ALT: () => {
           const token = this.CONSUME(T.TypeKeyword);
-          return this.SUBRULE(this.nameTail, { ARGS: [valueOf(token), token.startOffset] });
+          return this.SUBRULE(this.nameTail, { ARGS: [token] });
         },
       },
     ]),
@@ -213,13 +225,16 @@ export abstract class OperandGrammar extends CallGrammar {
     if (isCallable && !this.isNext(T.LeftParen) && !this.isNext(T.StringLiteral)) {
       throw this.syntaxErrorAt(this.LA(1));
     }
-    return this.SUBRULE(this.nameTail, { ARGS: [valueOf(token), token.startOffset] });
+    return this.SUBRULE(this.nameTail, { ARGS: [token] });
   });
 
-  protected readonly nameTail: Rule<Expr, [first: string, position: number]> = this.RULE(
+  /** Words like TIMESTAMP or POSITION name columns, and functions only behind a schema. */
+  protected readonly nameTail: Rule<Expr, [first: IToken]> = this.RULE(
     'nameTail',
-    (first: string, position: number): Expr => {
-      const parts = [first];
+    (first: IToken = NO_TOKEN): Expr => {
+      const position = first.startOffset;
+      const parts = [valueOf(first)];
+      const isFunction = T.TYPE_FUNCTION_NAMES.has(first.tokenType);
       let isStar = false as boolean;
       this.MANY({
         GATE: () => !isStar,
@@ -237,12 +252,12 @@ export abstract class OperandGrammar extends CallGrammar {
         },
       });
       const call = this.OPTION({
-        GATE: () => !isStar,
+        GATE: () => !isStar && (isFunction || parts.length > 1),
         DEF: () => this.SUBRULE(this.callTail, { ARGS: [parts, position] }),
       });
       if (!this.RECORDING_PHASE && call !== undefined) return call;
       const literal = this.OPTION1({
-        GATE: () => !isStar,
+        GATE: () => !isStar && (isFunction || parts.length > 1),
         DEF: () => this.CONSUME(T.StringLiteral),
       });
       if (!this.RECORDING_PHASE && literal !== undefined) {

@@ -209,7 +209,7 @@ export abstract class QueryGrammar extends FromGrammar {
   /** `TABLE t` is `SELECT * FROM t`. */
   protected readonly tableQuery: Rule<QueryBody> = this.RULE('tableQuery', (): QueryBody => {
     const position = this.CONSUME(K.table).startOffset;
-    const table = this.SUBRULE(this.relation);
+    const table = this.SUBRULE(this.bareRelation);
     return {
       kind: 'select',
       distinct: undefined,
@@ -364,9 +364,12 @@ export abstract class QueryGrammar extends FromGrammar {
     return limits;
   });
 
-  #setLimit(limits: Limits, limit: Expr | undefined, word: IToken): void {
+  #expectNoLimit(limits: Limits, word: IToken): void {
+    if (!this.RECORDING_PHASE && limits.hasLimit) throw this.syntaxErrorAt(word);
+  }
+
+  #setLimit(limits: Limits, limit: Expr | undefined): void {
     if (this.RECORDING_PHASE) return;
-    if (limits.hasLimit) throw this.syntaxErrorAt(word);
     limits.hasLimit = true;
     limits.limit = limit;
   }
@@ -375,6 +378,7 @@ export abstract class QueryGrammar extends FromGrammar {
     'limitClause',
     (limits: Limits): void => {
       const word = this.CONSUME(K.limit);
+      this.#expectNoLimit(limits, word);
       const limit = this.OR<Expr | undefined>([
         { ALT: () => (this.CONSUME(K.all), undefined) },
         { ALT: () => this.SUBRULE(this.expr) },
@@ -386,7 +390,7 @@ export abstract class QueryGrammar extends FromGrammar {
         throw this.errorAt(word.startOffset, message, 'Use separate LIMIT and OFFSET clauses.');
       });
       const isNull = limit?.kind === 'null';
-      this.#setLimit(limits, isNull ? undefined : limit, word);
+      this.#setLimit(limits, isNull ? undefined : limit);
     },
   );
 
@@ -394,6 +398,7 @@ export abstract class QueryGrammar extends FromGrammar {
     'fetchClause',
     (limits: Limits): void => {
       const word = this.CONSUME(K.fetch);
+      this.#expectNoLimit(limits, word);
       const position = word.startOffset;
       this.OR([{ ALT: () => this.CONSUME(K.first) }, { ALT: () => this.CONSUME(K.next) }]);
       // Without a number, one row. Only an operand may stand here: ROW would be taken for a name.
@@ -415,7 +420,7 @@ export abstract class QueryGrammar extends FromGrammar {
           },
         },
       ]);
-      this.#setLimit(limits, limit, word);
+      this.#setLimit(limits, limit);
     },
   );
 

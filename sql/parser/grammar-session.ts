@@ -252,15 +252,16 @@ export abstract class SessionGrammar extends AlterGrammar {
     (): { name: string; values: SettingValue[] } => {
       const name = this.OR([
         {
+          IGNORE_AMBIGUITIES: true,
           ALT: () => {
             this.CONSUME(K.time);
             this.CONSUME(K.zone);
             return 'timezone';
           },
         },
-        { ALT: () => (this.CONSUME(K.names), 'client_encoding') },
-        { ALT: () => (this.CONSUME(K.role), 'role') },
-        { ALT: () => (this.CONSUME(K.schema), 'search_path') },
+        { IGNORE_AMBIGUITIES: true, ALT: () => (this.CONSUME(K.names), 'client_encoding') },
+        { IGNORE_AMBIGUITIES: true, ALT: () => (this.CONSUME(K.role), 'role') },
+        { IGNORE_AMBIGUITIES: true, ALT: () => (this.CONSUME(K.schema), 'search_path') },
         { ALT: () => (this.CONSUME(K.authorization), 'session_authorization') },
         { ALT: () => this.SUBRULE(this.fromCurrent) },
       ]);

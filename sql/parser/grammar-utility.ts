@@ -139,7 +139,7 @@ export abstract class UtilityGrammar extends CopyGrammar {
     ]);
     // A direction word may also be the cursor's name, which then ends the statement.
     const movement = this.OPTION({
-      GATE: () => !this.#isEndAt(2),
+      GATE: () => !this.#isEndAt(2) || !T.COLUMN_NAMES.has(this.LA(1).tokenType),
       DEF: () => this.SUBRULE(this.movement),
     });
     this.OPTION1(() =>

@@ -15,9 +15,9 @@
  * number belongs to it where it can only be a sign. Everything else stays as written, which is always right:
  * - what is typed or converted in place (`date '...'`, `'...'::type`, `interval '1' day`);
  * - arguments of functions and of types (`varchar(10)`, `nextval('s')`), and all that follows ORDER, LIMIT, OFFSET,
- *   FETCH or FOR (ordinals, row counts), or stands between CONFLICT and SET (which index is meant).
+ *   FETCH or FOR in its query (ordinals, row counts), or stands between CONFLICT and SET (which index is meant).
  * Refused altogether, because equal constants must stay visibly equal or untyped ones are typed by other rules:
- * GROUP BY, DISTINCT, set operations, WITH, INSERT ... SELECT; and whatever needs a real scanner: comments, E'' and
+ * GROUP BY, DISTINCT, set operations, WINDOW, INSERT ... SELECT; and whatever needs a real scanner: comments, E'' and
  * its like, dollar quotes, parameters, brackets, several statements.
  */
 
@@ -56,6 +56,8 @@ const BEFORE_NAME = 0;
 const BEFORE_EXPRESSION = 1;
 /** Only a parenthesis with expressions or a query inside can follow. */
 const BEFORE_LIST = 2;
+/** A NOT behind an operand: LIKE, IN or BETWEEN must follow. */
+const BEFORE_MATCH = 3;
 
 // What a word does.
 const EXPRESSION_WORD = 1;
@@ -65,19 +67,25 @@ const REFUSED_WORD = 4;
 const CONFLICT_WORD = 5;
 const SET_WORD = 6;
 const SELECT_WORD = 7;
+const NOT_WORD = 8;
+const MATCH_WORD = 9;
 
 const WORD_ROLES: ReadonlyMap<string, number> = new Map([
-  ...'and between case else having ilike like not on or returning then when where'
+  ...'and case else having on or returning then when where'
     .split(' ')
     .map((word) => [word, EXPRESSION_WORD] as const),
   ...'exists from in join values'.split(' ').map((word) => [word, LIST_WORD] as const),
   ...'fetch for limit offset order'.split(' ').map((word) => [word, STOP_WORD] as const),
-  ...'distinct except group intersect union window with'
+  ...'distinct except group intersect union window'
     .split(' ')
     .map((word) => [word, REFUSED_WORD] as const),
   ['conflict', CONFLICT_WORD],
   ['set', SET_WORD],
   ['select', SELECT_WORD],
+  ['not', NOT_WORD],
+  ['between', MATCH_WORD],
+  ['ilike', MATCH_WORD],
+  ['like', MATCH_WORD],
 ]);
 
 /** Words by the hash that `#word` computes on the way; a hit is compared in full. */
@@ -126,7 +134,8 @@ class Lifter {
   #depth = 0;
   /** The depth of the outermost parenthesis whose content stays as it is; 0 without. */
   #keptDepth = 0;
-  #isStopped = false;
+  /** The depth of the query whose ORDER, LIMIT, ... has begun; -1 before. */
+  #stopDepth = -1;
   #isInConflict = false;
   #isInsert = false;
   #isFirstWord = true;
@@ -173,10 +182,11 @@ class Lifter {
       end++;
     }
     this.#at = end;
+    const before = this.#before;
     this.#before = BEFORE_NAME;
     if (start > 0 && text.charCodeAt(start - 1) === 46) return true;
     if (this.#isFirstWord) return this.#firstWord(text.slice(start, end).toLowerCase());
-    return this.#role(this.#roleOf(hash, start, end));
+    return this.#role(this.#roleOf(hash, start, end), before);
   }
 
   /** What the word from `start` to `end` does; 0 for most. */
@@ -196,16 +206,23 @@ class Lifter {
     return word === 'select' || word === 'insert' || word === 'update' || word === 'delete';
   }
 
-  #role(role: number): boolean {
+  #role(role: number, before: number): boolean {
     switch (role) {
       case EXPRESSION_WORD:
         this.#before = BEFORE_EXPRESSION;
+        return true;
+      case NOT_WORD:
+        this.#before = before === BEFORE_NAME ? BEFORE_MATCH : BEFORE_EXPRESSION;
+        return true;
+      case MATCH_WORD:
+        // Without an operand before it, the word is the name of a type: `select like 'a'`.
+        if (before === BEFORE_NAME || before === BEFORE_MATCH) this.#before = BEFORE_EXPRESSION;
         return true;
       case LIST_WORD:
         this.#before = BEFORE_LIST;
         return true;
       case STOP_WORD:
-        this.#isStopped = true;
+        if (this.#keptDepth === 0 && this.#stopDepth < 0) this.#stopDepth = this.#depth;
         return true;
       case REFUSED_WORD:
         return false;
@@ -227,7 +244,7 @@ class Lifter {
     return (
       this.#before === BEFORE_EXPRESSION &&
       this.#keptDepth === 0 &&
-      !this.#isStopped &&
+      this.#stopDepth < 0 &&
       !this.#isInConflict
     );
   }
@@ -350,6 +367,7 @@ class Lifter {
       case 41: // )
         if (this.#depth === this.#keptDepth) this.#keptDepth = 0;
         if (--this.#depth < 0) return false;
+        if (this.#depth < this.#stopDepth) this.#stopDepth = -1;
         this.#before = BEFORE_NAME;
         break;
       case 44: // ,

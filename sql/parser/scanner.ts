@@ -68,6 +68,9 @@ class Scanner {
   readonly tokens: SqlToken[] = [];
   readonly #text: string;
   #at = 0;
+  /** The end of a run of operator characters read already, none of them special, and where its signs begin. */
+  #plainRunEnd = 0;
+  #plainRunStop = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -363,22 +366,44 @@ class Scanner {
   /** The longest run of operator characters that holds no comment and ends as Postgres lets operators end. */
   #operator(start: number): boolean {
     const text = this.#text;
-    let end = start + 1;
-    while (classOf(text.charCodeAt(end)) === OPERATOR) {
-      const pair = text.slice(end, end + 2);
-      if (pair === '--' || pair === '/*') break;
+    const end = start < this.#plainRunEnd ? this.#plainRunStop : this.#endOfOperator(start);
+    return this.#pushOperator(text.slice(start, Math.max(end, start + 1)), start);
+  }
+
+  /** Also remembers what it found, so that a run of signs, each an operator, is not read once for each. */
+  #endOfOperator(start: number): number {
+    const text = this.#text;
+    let end = start;
+    let isSpecial = false;
+    while (classOf(text.charCodeAt(end)) === OPERATOR && !isCommentStart(text, end, start)) {
+      if (SPECIAL_OPERATOR_CODES.has(text.charCodeAt(end))) isSpecial = true;
       end++;
     }
-    // A multi-character operator ends in + or - only if it holds one of these.
-    while (end - start > 1 && isSign(text.charCodeAt(end - 1))) {
-      if (/[~!@#^&|`?%]/u.test(text.slice(start, end - 1))) break;
-      end--;
-    }
-    const symbol = text.slice(start, end);
+    // Only an operator with a special character in it may end in + or -: `=-` is two.
+    if (isSpecial) return end;
+    this.#plainRunEnd = end;
+    while (end > start && isSign(text.charCodeAt(end - 1))) end--;
+    this.#plainRunStop = end;
+    return end;
+  }
+
+  #pushOperator(symbol: string, start: number): true {
     const type = OPERATORS.get(symbol) ?? T.Operator;
-    return this.#push(type, start, end, symbol === '!=' ? '<>' : symbol);
+    return this.#push(type, start, start + symbol.length, symbol === '!=' ? '<>' : symbol);
   }
 }
+
+/** `--` or a slash and star inside an operator end it. */
+function isCommentStart(text: string, at: number, operatorStart: number): boolean {
+  if (at === operatorStart) return false;
+  const code = text.charCodeAt(at);
+  const following = text.charCodeAt(at + 1);
+  return (code === 45 && following === 45) || (code === 47 && following === 42);
+}
+
+const SPECIAL_OPERATOR_CODES: ReadonlySet<number> = new Set(
+  Array.from('~!@#^&|`?%', (c) => c.charCodeAt(0)),
+);
 
 function isSign(code: number): boolean {
   return code === 43 || code === 45;

@@ -160,5 +160,7 @@ function membersOf(category: TokenType): ReadonlySet<TokenType> {
 
 /** The words that name functions and types only, as token types. */
 export const TYPE_FUNCTION_KEYWORDS = membersOf(TypeFunctionKeyword);
+/** What can name a function or a type by itself. */
+export const TYPE_FUNCTION_NAMES = membersOf(TypeFunctionName);
 /** What can name a column. */
 export const COLUMN_NAMES = membersOf(ColumnName);
