@@ -16,7 +16,7 @@ import {
   subtractDecimals,
 } from '../types/decimal.ts';
 import type { Decimal } from '../types/decimal.ts';
-import { sqrtDecimal } from '../types/decimal-math.ts';
+import { sqrtToScale } from '../types/decimal-math.ts';
 import { addIntervals, multiplyInterval } from '../types/interval.ts';
 import {
   BOOL,
@@ -523,7 +523,7 @@ function defineVariances(): void {
         ...stats,
         final: (s) => {
           const value = decimalVariance(s, spread);
-          return value === null ? null : sqrtDecimal(value);
+          return value === null ? null : sqrtToScale(value, value.scale);
         },
       });
     }

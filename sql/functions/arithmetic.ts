@@ -84,5 +84,16 @@ export function powerFloats(a: number, b: number): number {
   // Unlike C, JavaScript says NaN for 1 ** NaN and 1 ** Infinity.
   if (a === 1) return 1;
   const areFinite = Number.isFinite(a) && Number.isFinite(b);
+  if (isExactPower(a, b)) return checkFloat(Number(BigInt(a) ** BigInt(b)), true, a === 0);
   return checkFloat(a ** b, areFinite, a === 0 || !areFinite);
+}
+
+/** Whole powers of whole numbers are worked out exactly: JavaScript's own are off by some units in the last place. */
+function isExactPower(a: number, b: number): boolean {
+  return Number.isSafeInteger(a) && Number.isInteger(b) && b >= 0 && b <= 1100;
+}
+
+export function squareRoot(value: number): number {
+  if (value < 0) throw new SqlError('2201F', 'cannot take square root of a negative number');
+  return Math.sqrt(value);
 }

@@ -65,6 +65,7 @@ import {
   moduloInt,
   multiplyFloats,
   powerFloats,
+  squareRoot,
   subtractFloats,
 } from './arithmetic.ts';
 import type { EvalContext } from './eval-context.ts';
@@ -260,7 +261,7 @@ function defineFloats(): void {
     unary('@', left, left, (a) => Math.abs(a as number));
   }
   binary('^', [FLOAT8, FLOAT8, FLOAT8], (a, b) => powerFloats(a as number, b as number));
-  unary('|/', FLOAT8, FLOAT8, (a) => Math.sqrt(a as number));
+  unary('|/', FLOAT8, FLOAT8, (a) => squareRoot(a as number));
   unary('||/', FLOAT8, FLOAT8, (a) => Math.cbrt(a as number));
 }
 

@@ -3,9 +3,8 @@
  * cached; they are pure.
  */
 import { SqlError, undefinedOperator } from '../errors/sql-error.ts';
-import { findCast } from '../types/casts.ts';
+import { findCast, mustFindCast } from '../types/casts.ts';
 import type { Cast } from '../types/casts.ts';
-import { encodeText } from '../types/text-format.ts';
 import { BOOL, TEXT, categoryOf, displayName } from '../types/sql-type.ts';
 import type { SqlType } from '../types/sql-type.ts';
 import type { BinaryImpl, BinaryOperator, UnaryOperator } from './function-types.ts';
@@ -151,9 +150,10 @@ function concatenateAny(left: SqlType, right: SqlType): BinaryOperator | undefin
   const isLeftText = categoryOf(left) === 'S' || left.name === 'unknown';
   const isRightText = categoryOf(right) === 'S' || right.name === 'unknown';
   if (isLeftText === isRightText) return undefined;
+  const textOf = mustFindCast(isLeftText ? right : left, TEXT, 'assignment');
   const impl: BinaryImpl = isLeftText
-    ? (a, b, ctx) => (a as string) + encodeText(right, b, ctx)
-    : (a, b, ctx) => encodeText(left, a, ctx) + (b as string);
+    ? (a, b, ctx) => (a as string) + (textOf.apply(b, ctx) as string)
+    : (a, b, ctx) => (textOf.apply(a, ctx) as string) + (b as string);
   return {
     symbol: '||',
     leftType: isLeftText ? TEXT : left,

@@ -16,6 +16,7 @@ import {
 } from './decimal.ts';
 import type { Decimal } from './decimal.ts';
 import type { FormatContext } from './format-context.ts';
+import { roundHalfEven } from './rounding.ts';
 import { categoryOf, displayName, isIntegerType } from './sql-type.ts';
 import type { SqlType } from './sql-type.ts';
 import {
@@ -46,11 +47,7 @@ export function castFunction(from: SqlType, to: SqlType, isExplicit: boolean): C
   if (to.name === 'unknown') return IDENTITY;
   if (from.name === 'unknown') return readText(to, isExplicit);
   if (categoryOf(to) === 'S') return toStringType(from, to, isExplicit);
-  if (categoryOf(from) === 'S') {
-    return from.name === 'bpchar'
-      ? (value, ctx) => decodeText(to, trimBlanks(value as string), ctx)
-      : readText(to, isExplicit);
-  }
+  if (categoryOf(from) === 'S') return readText(to, isExplicit);
   if (categoryOf(to) === 'N') return toNumber(from, to);
   if (to.name === 'bool') return (value) => value !== 0;
   return toTemporal(from, to);
@@ -84,17 +81,18 @@ function modifierFunction(from: SqlType, to: SqlType, isExplicit: boolean): Cast
 }
 
 function toStringType(from: SqlType, to: SqlType, isExplicit: boolean): CastFunction {
-  const text = textOf(from);
+  const text = textOf(from, to);
   if (to.name === 'name') return (value, ctx) => truncateName(text(value, ctx) as string);
   if (to.modifier < 0) return text;
   const tooLong = isExplicit ? 'cut' : 'error';
   return (value, ctx) => fitCharacters(text(value, ctx) as string, to, tooLong);
 }
 
-function textOf(from: SqlType): CastFunction {
+function textOf(from: SqlType, to: SqlType): CastFunction {
   if (from.name === 'bpchar') return (value) => trimBlanks(value as string);
   if (categoryOf(from) === 'S') return IDENTITY;
-  if (from.name === 'bool') return (value) => (value === true ? 'true' : 'false');
+  if (from.name === 'bool' && to.name !== 'name')
+    return (value) => (value === true ? 'true' : 'false');
   return (value, ctx) => encodeText(from, value, ctx);
 }
 
@@ -208,15 +206,6 @@ function checkFloat8(value: number, from: SqlType, original: Datum): number {
   return value;
 }
 
-/** As C's rint: ties go to the even neighbour. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
 function toTemporal(from: SqlType, to: SqlType): CastFunction {
   const precision = to.modifier;
   switch (`${from.name}>${to.name}`) {
@@ -230,7 +219,7 @@ function toTemporal(from: SqlType, to: SqlType): CastFunction {
     case 'timestamp>date':
       return (value) => dateOfTimestamp(value as bigint);
     case 'timestamp>time':
-      return (value) => roundMicros(timeOrError(value as bigint), precision);
+      return (value) => timeOrNull(value as bigint, precision);
     case 'timestamptz>timestamp':
       return (value, ctx) =>
         roundMicros(timestampOfTimestamptz(value as bigint, ctx.timeZone), precision);
@@ -238,7 +227,7 @@ function toTemporal(from: SqlType, to: SqlType): CastFunction {
       return (value, ctx) => dateOfTimestamp(timestampOfTimestamptz(value as bigint, ctx.timeZone));
     case 'timestamptz>time':
       return (value, ctx) =>
-        roundMicros(timeOrError(timestampOfTimestamptz(value as bigint, ctx.timeZone)), precision);
+        timeOrNull(timestampOfTimestamptz(value as bigint, ctx.timeZone), precision);
     case 'time>interval':
       return (value) => ({ months: 0, days: 0, micros: value as bigint });
     case 'interval>time':
@@ -251,7 +240,7 @@ function toTemporal(from: SqlType, to: SqlType): CastFunction {
   }
 }
 
-function timeOrError(micros: bigint): bigint {
-  if (isInfiniteTimestamp(micros)) throw new SqlError('22008', 'timestamp out of range');
-  return timeOfTimestamp(micros);
+/** An infinite timestamp has no time of day. */
+function timeOrNull(micros: bigint, precision: number): Datum {
+  return isInfiniteTimestamp(micros) ? null : roundMicros(timeOfTimestamp(micros), precision);
 }

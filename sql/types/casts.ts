@@ -82,7 +82,7 @@ export function findCast(from: SqlType, to: SqlType, context: CastContext): Cast
 export function mustFindCast(from: SqlType, to: SqlType, context: CastContext): Cast {
   const cast = findCast(from, to, context);
   if (cast === undefined) {
-    throw new SqlError('42846', `cannot cast type ${formatType(from)} to ${formatType(to)}`);
+    throw new SqlError('42846', `cannot cast type ${formatBare(from)} to ${formatBare(to)}`);
   }
   return cast;
 }

@@ -2,7 +2,7 @@
  * Roots, exponentials, logarithms and powers of numeric, with Postgres' result scales: about 16 significant digits,
  * or as many decimals as the argument shows. Worked out in fixed point with guard digits; results are rounded once.
  */
-import { SqlError } from '../errors/sql-error.ts';
+import { SqlError, divisionByZero } from '../errors/sql-error.ts';
 import {
   DECIMAL_INFINITY,
   DECIMAL_NAN,
@@ -31,6 +31,8 @@ import {
 import type { Decimal } from './decimal.ts';
 
 const GUARD_DIGITS = 12;
+/** exp() of more overflows, as in Postgres: results have at most some 2,600 digits before the point. */
+const MAX_EXPONENT = 6000;
 
 export function sqrtDecimal(value: Decimal): Decimal {
   if (value.kind === 'nan' || value.kind === 'infinity') return value;
@@ -40,6 +42,11 @@ export function sqrtDecimal(value: Decimal): Decimal {
   const { weight } = leadingGroup(value);
   const integerDigits = weight >= 0 ? weight * 2 + 1 : 1 - Math.trunc((1 - weight * 4) / 2);
   const scale = clampScale(MIN_SIGNIFICANT_DIGITS - integerDigits, value.scale);
+  return sqrtToScale(value, scale);
+}
+
+/** The root of a finite value that is not negative, rounded to `scale`. */
+export function sqrtToScale(value: Decimal, scale: number): Decimal {
   // One digit more than asked for, of the exact root rounded down, decides the rounding.
   const shifted = rescale(
     makeDecimal(value.unscaled, value.scale),
@@ -54,7 +61,7 @@ export function expDecimal(value: Decimal): Decimal {
   if (value.kind === 'nan' || value.kind === 'infinity') return value;
   if (value.kind === '-infinity') return DECIMAL_ZERO;
   const approximate = decimalToNumber(value);
-  if (Math.abs(approximate) >= 6000) {
+  if (Math.abs(approximate) >= MAX_EXPONENT) {
     if (approximate > 0) throw overflow();
     return makeDecimal(0n, clampScale(MAX_DISPLAY_SCALE, value.scale));
   }
@@ -90,6 +97,7 @@ export function logDecimal(base: Decimal, value: Decimal): Decimal {
   );
   const working = scale + GUARD_DIGITS + Math.abs(weightBase) + Math.abs(weightValue);
   const lnBase = lnToScale(base, working);
+  if (isZero(lnBase)) throw divisionByZero();
   return divideToScale(lnToScale(value, working), lnBase, scale);
 }
 
@@ -116,7 +124,7 @@ export function powerDecimals(base: Decimal, exponent: Decimal): Decimal {
   if (isWhole) {
     const whole = rescale(exponent, 0).unscaled;
     if (whole >= -2147483648n && whole <= 2147483647n) {
-      return powerInteger(base, Number(whole), exponent.scale);
+      return powerInteger(base, Number(whole));
     }
   }
   return powerGeneral(base, exponent, isWhole);
@@ -130,11 +138,10 @@ export function factorialDecimal(n: bigint): Decimal {
   return decimalOfBigint(product);
 }
 
-function powerInteger(base: Decimal, exponent: number, exponentScale: number): Decimal {
+function powerInteger(base: Decimal, exponent: number): Decimal {
   const magnitude = exponent * log10Of(base);
   if (magnitude > 131072 + 1) throw overflow();
-  const wanted = MIN_SIGNIFICANT_DIGITS - Math.trunc(magnitude);
-  const scale = Math.min(Math.max(wanted, base.scale, exponentScale, 0), MAX_DISPLAY_SCALE);
+  const scale = clampScale(MIN_SIGNIFICANT_DIGITS, base.scale);
   if (exponent === 0) return rescale(DECIMAL_ONE, scale);
   if (magnitude < -MAX_DISPLAY_SCALE - MIN_SIGNIFICANT_DIGITS) return makeDecimal(0n, scale);
   // Square and multiply, keeping enough digits that the errors of all steps stay below the last one.
@@ -152,8 +159,12 @@ function powerInteger(base: Decimal, exponent: number, exponentScale: number): D
 function powerGeneral(base: Decimal, exponent: Decimal, isWhole: boolean): Decimal {
   const isNegative = signOf(base) < 0;
   const size = isNegative ? makeDecimal(-base.unscaled, base.scale) : base;
-  const approximate = decimalToNumber(exponent) * log10Of(size);
-  if (approximate > 131072 + 1) throw overflow();
+  // Postgres estimates from a logarithm of few digits, which decides the scale of results near a power of ten.
+  const ln = log10Of(size) * Math.LN10;
+  const digitsOfLn = Math.max(0, 8 - lnWeight(size));
+  const product = roundTo(roundTo(ln, digitsOfLn) * decimalToNumber(exponent), digitsOfLn);
+  if (product > MAX_EXPONENT) throw overflow();
+  const approximate = product * 0.434294481903252;
   const wanted = MIN_SIGNIFICANT_DIGITS - Math.trunc(approximate);
   const scale = Math.min(Math.max(wanted, base.scale, exponent.scale, 0), MAX_DISPLAY_SCALE);
   if (approximate < -MAX_DISPLAY_SCALE) return makeDecimal(0n, scale);
@@ -162,10 +173,16 @@ function powerGeneral(base: Decimal, exponent: Decimal, isWhole: boolean): Decim
     scale +
     Math.ceil(Math.abs(approximate)) +
     GUARD_DIGITS;
-  const product = multiplyDecimals(lnToScale(size, digits), exponent);
-  const result = expToScale(product, scale);
+  const power = multiplyDecimals(lnToScale(size, digits), exponent);
+  const result = expToScale(power, scale);
   const isOdd = isWhole && rescale(exponent, 0).unscaled % 2n !== 0n;
   return isNegative && isOdd ? makeDecimal(-result.unscaled, result.scale) : result;
+}
+
+/** Half away from zero, where the value may lack a trace because it is binary. */
+function roundTo(value: number, digits: number): number {
+  const factor = 10 ** digits;
+  return (Math.sign(value) * Math.floor(Math.abs(value) * factor + 0.5 + 1e-6)) / factor;
 }
 
 /** NaN and infinities as C's pow. */

@@ -12,6 +12,7 @@ import {
   MICROS_PER_SECOND,
 } from './calendar.ts';
 import { two } from './calendar.ts';
+import { roundHalfEven } from './rounding.ts';
 
 export const INTERVAL_ZERO: Interval = { months: 0, days: 0, micros: 0n };
 
@@ -148,12 +149,16 @@ const TOKEN =
 
 function parseWords(trimmed: string, text: string): Interval {
   const tokens = trimmed
+    // A sign may stand apart from its number.
+    .replace(/([+-])\s+(?=[\d.])/g, '$1')
     .replace(/(\d)([a-z])/g, '$1 $2')
     .replace(/([a-z])([+-]?\d)/g, '$1 $2')
     .split(/\s+/);
   const sum = new IntervalSum();
   let pending: { whole: number; fraction: number } | undefined;
   let hasField = false;
+  /** Each unit may come once. */
+  const seen = new Set<Unit>();
   for (const token of tokens) {
     const match = TOKEN.exec(token);
     if (match === null) throw invalidDatetime('interval', text);
@@ -174,7 +179,10 @@ function parseWords(trimmed: string, text: string): Interval {
         continue;
       }
       const unit = UNITS.get(match[12]);
-      if (unit === undefined || pending === undefined) throw invalidDatetime('interval', text);
+      if (unit === undefined || pending === undefined || seen.has(unit)) {
+        throw invalidDatetime('interval', text);
+      }
+      seen.add(unit);
       sum.add(unit, pending.whole, pending.fraction);
       pending = undefined;
       hasField = true;
@@ -303,7 +311,7 @@ export function multiplyInterval(value: Interval, factor: number): Interval {
     days += Math.trunc(seconds / 86400);
     seconds %= 86400;
   }
-  const micros = Math.round(Number(value.micros) * factor + seconds * 1e6);
+  const micros = roundHalfEven(Number(value.micros) * factor + seconds * 1e6);
   if (!Number.isFinite(micros)) throw intervalOutOfRange();
   return makeInterval(months, days, BigInt(micros));
 }

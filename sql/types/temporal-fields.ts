@@ -173,7 +173,8 @@ export function extractFromInterval(text: string, value: Interval): Decimal {
     default: {
       const clock = extractClock(field, value.micros);
       if (clock !== undefined) return clock;
-      if (extractDateField(field, 0) !== undefined || field.startsWith('timezone')) {
+      const isOther = extractDateField(field, 0) !== undefined || field === 'julian';
+      if (isOther || field.startsWith('timezone')) {
         throw notSupportedField(text, 'interval');
       }
       throw unknownField(text, 'interval');
@@ -310,7 +311,9 @@ function truncateDays(field: string, days: number, text: string, typeName: strin
     case 'millennium':
       return daysFromCivil(firstYearOf(year, 1000), 1, 1);
     default:
-      throw unknownField(text, typeName);
+      throw field.startsWith('timezone')
+        ? notSupportedField(text, typeName)
+        : unknownField(text, typeName);
   }
 }
 
@@ -329,7 +332,9 @@ export function truncateInterval(text: string, value: Interval): Interval {
   if (field === 'day') return makeInterval(value.months, value.days, 0n);
   const step = (months as Readonly<Record<string, number>>)[field];
   if (step === undefined) {
-    throw new SqlError('0A000', `unit "${text}" not supported for type interval`);
+    throw field === 'week' || field.startsWith('timezone')
+      ? notSupportedField(text, 'interval')
+      : unknownField(text, 'interval');
   }
   return makeInterval(Math.trunc(value.months / step) * step, 0, 0n);
 }

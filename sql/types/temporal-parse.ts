@@ -301,7 +301,23 @@ class FieldReader {
   #takeDate(word: string): boolean {
     const compact = /^(\d{4})(\d{2})(\d{2})$/.exec(word);
     const named = /^(\d{1,4})[-/.]?([a-z]{3,9})[-/.]?(\d{1,6})$/.exec(word);
-    const parts = /^(\d{1,6})([-/.])(\d{1,2})\2(\d{1,6})$/.exec(word);
+    const parts = /^(\d{1,8})([-/.])(\d{1,2})\2(\d{1,8})$/.exec(word);
+    const monthFirst = /^([a-z]{3,9})-(\d{1,2})-(\d{1,8})$/.exec(word);
+    const ordinal = /^(\d{4})[-.](\d{3})$/.exec(word);
+    const julian = /^j(\d{1,9})$/.exec(word);
+    if (julian !== null) {
+      this.#setDays(Number(julian[1]) - 2451545);
+      return true;
+    }
+    if (ordinal !== null) {
+      this.#setDays(this.#dayOfYear(ordinal));
+      return true;
+    }
+    const named3 = monthFirst === null ? undefined : monthOf(monthFirst[1] ?? '');
+    if (monthFirst !== null && named3 !== undefined) {
+      this.#setDays(this.#civil(monthFirst[3], String(named3), monthFirst[2]));
+      return true;
+    }
     if (compact !== null && this.#days === undefined) {
       this.#setDays(this.#civil(compact[1], compact[2], compact[3]));
       return true;
@@ -328,6 +344,17 @@ class FieldReader {
       const second = word.length === 6 ? Number(word.slice(4)) : 0;
       const hour = Number(word.slice(0, 2));
       this.#micros = timeMicros(hour, Number(word.slice(2, 4)), second, '', this.#text);
+      return;
+    }
+    const isTime = this.#typeName === 'time' && this.#micros === undefined;
+    if (isTime && /^(\d{4}|\d{6})$/.test(word)) {
+      const second = word.length === 6 ? Number(word.slice(4)) : 0;
+      const clock = [Number(word.slice(0, 2)), Number(word.slice(2, 4))] as const;
+      this.#micros = timeMicros(clock[0], clock[1], second, '', this.#text);
+      return;
+    }
+    if (this.#days === undefined && /^\d{6}$/.test(word)) {
+      this.#setDays(this.#civil(word.slice(0, 2), word.slice(2, 4), word.slice(4)));
       return;
     }
     this.#numbers.push(word);
@@ -377,6 +404,13 @@ class FieldReader {
     let value = Number(year);
     if (year.length <= 2 && !isBc) value += value < 70 ? 2000 : 1900;
     return civilDays(value, Number(month), Number(day), this.#text, isBc);
+  }
+
+  /** `2024-060`: the sixtieth day of the year. */
+  #dayOfYear(match: RegExpExecArray): number {
+    const day = Number(match[2]);
+    if (day < 1 || day > 366) throw fieldOutOfRange(this.#text);
+    return this.#civil(match[1], '1', '1') + day - 1;
   }
 
   #setDays(days: number): void {

@@ -248,7 +248,7 @@ export function decodeBytea(text: string): Uint8Array {
       out.push(byte);
       continue;
     }
-    const escape = bytes.latin1Slice(i + 1, i + 4);
+    const escape = bytes.toString('latin1', i + 1, i + 4);
     if (escape.startsWith('\\')) {
       out.push(92);
       i += 1;
