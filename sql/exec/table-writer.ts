@@ -1,0 +1,241 @@
+/**
+ * Changes of a table's rows within a transaction: constraints are checked, index entries kept in step. Rows are whole
+ * (all columns of the descriptor, in its order).
+ *
+ * Uniqueness rests on reads: the key a row is to have is read first, and its absence joins the read set. A check sees
+ * the transaction's own earlier writes, so rows of one statement are checked in the order in which they come, as in
+ * Postgres. Single rows lock their keys, so that a rival is waited for rather than lost to; batches do not.
+ */
+import type { Key } from '../../src/base/span.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
+import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
+import type { IndexDescriptor, TableDescriptor } from '../catalog/descriptors.ts';
+import { checkViolation, notNullViolation, uniqueViolation } from '../errors/sql-error.ts';
+import type { SqlError } from '../errors/sql-error.ts';
+import type { Datum, Row } from '../types/datum.ts';
+import type { FormatContext } from '../types/format-context.ts';
+import { keyDetail, rowDetail } from './constraint-details.ts';
+import type { IndexCodec, TableCodec } from './table-codec.ts';
+import { codecOf } from './table-codec.ts';
+
+export interface CompiledCheck {
+  readonly name: string;
+  /** NULL is yes. */
+  readonly holds: (row: Row) => boolean;
+}
+
+export interface WriterPorts {
+  readonly txn: KvTxn;
+  readonly lock: LockOptions;
+  readonly format: FormatContext;
+  readonly checks: readonly CompiledCheck[];
+}
+
+/** A row that stands in the way of a new one. */
+export interface RowConflict {
+  readonly index: IndexDescriptor;
+  /** Primary key of the row that is there. */
+  readonly key: Key;
+}
+
+/** What a new row claims: its own key, and the entries of unique indexes. */
+interface Claim {
+  readonly index: IndexDescriptor;
+  readonly key: Key;
+}
+
+export class TableWriter {
+  readonly table: TableDescriptor;
+  readonly codec: TableCodec;
+  readonly #ports: WriterPorts;
+  /** Index of the row that made the last `insert` fail. */
+  failedRow = 0;
+
+  constructor(table: TableDescriptor, ports: WriterPorts) {
+    this.table = table;
+    this.codec = codecOf(table);
+    this.#ports = ports;
+  }
+
+  /** NOT NULL and CHECK. */
+  checkRow(row: Row): void {
+    const { columns, name } = this.table;
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i];
+      if (column?.isNotNull !== true || (row[i] ?? null) !== null) continue;
+      throw notNullViolation(name, column.name, rowDetail(this.table, row, this.#ports.format));
+    }
+    for (const check of this.#ports.checks) {
+      if (check.holds(row)) continue;
+      throw checkViolation(name, check.name, rowDetail(this.table, row, this.#ports.format));
+    }
+  }
+
+  /** Inserts rows that have to be new: 23505 for the first that is not. `locks`: one row, whose keys are locked. */
+  *insert(rows: readonly Row[], locks: boolean): Steps<void> {
+    const claims: Claim[] = [];
+    const owners: number[] = [];
+    for (const [i, row] of rows.entries()) {
+      this.failedRow = i;
+      this.checkRow(row);
+      for (const claim of this.#claims(row)) {
+        claims.push(claim);
+        owners.push(i);
+      }
+    }
+    if (claims.length > 0) {
+      const taken = yield* this.#read(claims, locks);
+      const claimed = new Set<Key>();
+      for (const [i, { index, key }] of claims.entries()) {
+        if (taken[i] === undefined && !claimed.has(key)) claimed.add(key);
+        else {
+          this.failedRow = owners[i] ?? 0;
+          throw this.#duplicate(index, rows[this.failedRow] ?? []);
+        }
+      }
+    }
+    for (const row of rows) yield* this.#writeNew(row);
+  }
+
+  /**
+   * The row that `row` would collide with, among the given indexes; undefined when there is none. A collision with
+   * another index is 23505.
+   */
+  *conflictOf(
+    row: Row,
+    arbiters: ReadonlySet<number> | undefined,
+    locks: boolean,
+  ): Steps<RowConflict | undefined> {
+    const claims = this.#claims(row);
+    const taken = yield* this.#read(claims, locks);
+    let found: RowConflict | undefined;
+    for (const [i, { index, key }] of claims.entries()) {
+      const value = taken[i];
+      if (value === undefined) continue;
+      if (arbiters !== undefined && !arbiters.has(index.id)) {
+        // Postgres looks at the arbiters first: only if none of them has a conflict is this an error.
+        if (found === undefined && this.#isLast(claims, taken, i, arbiters)) {
+          throw this.#duplicate(index, row);
+        }
+        continue;
+      }
+      const isPrimary = index.id === this.table.primary.id;
+      const rowKey = isPrimary ? key : this.codec.keyOfPieces(Buffer.from(value).latin1Slice());
+      found ??= { index, key: rowKey };
+    }
+    return found;
+  }
+
+  /** Inserts a row that `conflictOf` has found to be new. */
+  *insertChecked(row: Row): Steps<void> {
+    yield* this.#writeNew(row);
+  }
+
+  /** Replaces a row; `key` is its key now. The caller has locked it. */
+  *update(key: Key, before: Row, after: Row): Steps<void> {
+    this.checkRow(after);
+    const { txn } = this.#ports;
+    const { codec } = this;
+    const oldPieces = codec.piecesOfKey(key);
+    const newPieces = codec.primaryPieces(after);
+    const isMoved = oldPieces !== newPieces;
+    const newKey = isMoved ? codec.keyOfPieces(newPieces) : key;
+    if (isMoved) {
+      const there = yield* wait(txn.get(newKey, codec.fence));
+      if (there !== undefined) throw this.#duplicate(this.table.primary, after);
+      yield* wait(txn.delete(key, codec.fence));
+    }
+    yield* wait(txn.put(newKey, codec.encodeValue(after), codec.fence));
+    for (const index of codec.indexes) {
+      yield* this.#moveEntry(index, before, after, { oldPieces, newPieces });
+    }
+  }
+
+  /** Removes a row; `key` is its key. The caller has locked it. */
+  *remove(key: Key, before: Row): Steps<void> {
+    const { txn } = this.#ports;
+    const { codec } = this;
+    yield* wait(txn.delete(key, codec.fence));
+    if (codec.indexes.length === 0) return;
+    const pieces = codec.piecesOfKey(key);
+    for (const index of codec.indexes) {
+      yield* wait(txn.delete(index.entry(before, pieces).key, codec.fence));
+    }
+  }
+
+  *#moveEntry(
+    index: IndexCodec,
+    before: Row,
+    after: Row,
+    { oldPieces, newPieces }: { readonly oldPieces: string; readonly newPieces: string },
+  ): Steps<void> {
+    const { txn } = this.#ports;
+    const { fence } = this.codec;
+    const old = index.entry(before, oldPieces);
+    const next = index.entry(after, newPieces);
+    if (old.key === next.key) {
+      if (oldPieces !== newPieces) yield* wait(txn.put(next.key, next.value, fence));
+      return;
+    }
+    if (index.isExclusive(after)) {
+      const there = yield* wait(txn.get(next.key, fence));
+      if (there !== undefined) throw this.#duplicate(index.index, after);
+    }
+    yield* wait(txn.delete(old.key, fence));
+    yield* wait(txn.put(next.key, next.value, fence));
+  }
+
+  *#writeNew(row: Row): Steps<void> {
+    const { txn } = this.#ports;
+    const { codec } = this;
+    const pieces = codec.primaryPieces(row);
+    yield* wait(txn.put(codec.keyOfPieces(pieces), codec.encodeValue(row), codec.fence));
+    for (const index of codec.indexes) {
+      const entry = index.entry(row, pieces);
+      yield* wait(txn.put(entry.key, entry.value, codec.fence));
+    }
+  }
+
+  /** A hidden row id is unique by its making: nobody else can have claimed it. */
+  #claims(row: Row): Claim[] {
+    const { codec } = this;
+    const claims: Claim[] = [];
+    if (this.table.hasPrimaryKey) {
+      claims.push({ index: this.table.primary, key: codec.primaryKey(row) });
+    }
+    for (const index of codec.indexes) {
+      if (index.isExclusive(row))
+        claims.push({ index: index.index, key: index.entry(row, '').key });
+    }
+    return claims;
+  }
+
+  *#read(claims: readonly Claim[], locks: boolean): Steps<(Uint8Array | undefined)[]> {
+    if (claims.length === 0) return [];
+    const { txn, lock } = this.#ports;
+    const keys = claims.map((claim) => claim.key);
+    if (!locks) return yield* wait(txn.getMany(keys, this.codec.fence));
+    const rows = yield* wait(txn.lock(keys, this.codec.fence, lock));
+    return rows.map((row) => row.value);
+  }
+
+  #isLast(
+    claims: readonly Claim[],
+    taken: readonly (Uint8Array | undefined)[],
+    at: number,
+    arbiters: ReadonlySet<number>,
+  ): boolean {
+    return !claims.some((c, i) => i > at && taken[i] !== undefined && arbiters.has(c.index.id));
+  }
+
+  #duplicate(index: IndexDescriptor, row: Row): SqlError {
+    const detail = keyDetail(this.table, index, row, this.#ports.format);
+    return uniqueViolation(this.table.name, index.name, detail);
+  }
+}
+
+/** A row of the table's width with NULL everywhere. */
+export function emptyRow(table: TableDescriptor): Datum[] {
+  return new Array<Datum>(table.columns.length).fill(null);
+}

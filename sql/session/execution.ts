@@ -1,0 +1,49 @@
+/** The surroundings of a statement's execution, from the session's state. */
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import type { LockOptions } from '../../src/kv/kv-client.ts';
+import type { ExecPorts } from '../exec/operator.ts';
+import type { EvalContext } from '../functions/eval-context.ts';
+import type { Datum } from '../types/datum.ts';
+import type { SessionContext } from './session-context.ts';
+import type { Execution } from './statement-planner.ts';
+
+/** DDL waits this long for other schema changes when lock_timeout says nothing. */
+const DDL_LOCK_TIMEOUT_MS = 10000;
+
+export function executionOf(
+  ctx: SessionContext,
+  statement: { readonly parameters: readonly Datum[]; readonly evalContext: EvalContext },
+): Execution {
+  return {
+    ...execPorts(ctx),
+    ...statement,
+    kv: ctx.shared.kv,
+    txn: ctx.block?.txn,
+    lock: lockOptions(ctx),
+  };
+}
+
+export function execPorts(ctx: SessionContext): ExecPorts {
+  const { scheduler } = ctx.shared.env;
+  return {
+    signal: ctx.signal,
+    workMemBytes: ctx.settings.config.workMemBytes,
+    pause: (): MaybePromise<void> => new Promise((resolve) => scheduler.defer(resolve)),
+  };
+}
+
+export function lockOptions(ctx: SessionContext): LockOptions {
+  return {
+    strength: 'update',
+    wait: 'block',
+    timeoutMs: ctx.settings.config.lockTimeoutMs,
+  };
+}
+
+export function schemaLockOptions(ctx: SessionContext): LockOptions {
+  const { lockTimeoutMs } = ctx.settings.config;
+  return {
+    ...lockOptions(ctx),
+    timeoutMs: lockTimeoutMs === 0 ? DDL_LOCK_TIMEOUT_MS : lockTimeoutMs,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Plans by statement and parameter types, shared by the sessions of a node. A plan is used as long as the tables it
+ * was made with are the newest the node knows; a request that meets another version drops what is known, and with it
+ * the plan. Bounded by count.
+ */
+import type { CatalogCache } from '../catalog/catalog-cache.ts';
+import type { SqlType } from '../types/sql-type.ts';
+import { LruCache } from './lru-cache.ts';
+import type { Plan } from './statement-planner.ts';
+
+const PLANS_MAX = 4096;
+
+interface Cached {
+  readonly plan: Plan;
+  /** Generation of the catalog cache at which the plan was last seen to hold. */
+  generation: number;
+}
+
+export class PlanCache {
+  readonly #plans = new LruCache<string, Cached>(PLANS_MAX);
+  readonly #catalog: CatalogCache;
+
+  constructor(catalog: CatalogCache) {
+    this.#catalog = catalog;
+  }
+
+  get(key: string): Plan | undefined {
+    const cached = this.#plans.get(key);
+    if (cached === undefined) return undefined;
+    const { generation } = this.#catalog;
+    if (cached.generation !== generation) {
+      const holds = cached.plan.tables.every((table) => this.#catalog.byId(table.id) === table);
+      if (!holds) {
+        this.#plans.delete(key);
+        return undefined;
+      }
+      cached.generation = generation;
+    }
+    return cached.plan;
+  }
+
+  set(key: string, plan: Plan): void {
+    this.#plans.set(key, { plan, generation: -1 });
+  }
+
+  delete(key: string): void {
+    this.#plans.delete(key);
+  }
+}
+
+/** What a plan depends on besides the catalog. */
+export function planKey(
+  text: string,
+  types: readonly (SqlType | undefined)[],
+  searchPath: readonly string[],
+): string {
+  const shown = types.map((t) => (t === undefined ? '0' : `${t.oid}.${t.modifier}`)).join(',');
+  return `${searchPath.join(',')}\0${shown}\0${text}`;
+}

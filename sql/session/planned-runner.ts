@@ -1,0 +1,227 @@
+/**
+ * Queries and changes of rows: from the plan cache or the planner, as a latest read or in the block's transaction.
+ * A statement restarts on its own (statement-restart.ts) as long as none of its rows has been given to the sink; beyond
+ * that, the failure is the unit's (statement-retry.ts).
+ */
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
+import { SqlError, notSupported } from '../errors/sql-error.ts';
+import { SQLSTATE } from '../errors/sqlstate.ts';
+import type { Explain, Statement } from '../parser/ast-statement.ts';
+import { liftLiterals } from '../parser/literals.ts';
+import type { LiftedStatement } from '../parser/literals.ts';
+import type { Datum } from '../types/datum.ts';
+import type { SqlType } from '../types/sql-type.ts';
+import { decodeText } from '../types/text-format.ts';
+import { executionOf } from './execution.ts';
+import { planKey } from './plan-cache.ts';
+import { RowStream } from './portal.ts';
+import type { ResultColumn } from './session-api.ts';
+import type { SessionContext } from './session-context.ts';
+import { SessionEvalContext } from './session-eval-context.ts';
+import { textColumn } from './setting-statements.ts';
+import { restarting } from './statement-restart.ts';
+import type { Job, RunMode } from './statement-runner.ts';
+import type { Plan, PlannedStatement } from './statement-planner.ts';
+import { CatalogMiss } from './statement-planner.ts';
+import { StatementNames, sequenceNames } from './table-lookup.ts';
+import { kindType } from './lifted-literals.ts';
+
+/** A statement to plan. */
+export interface Source {
+  readonly text: string;
+  readonly declaredTypes: readonly (SqlType | undefined)[];
+}
+
+const LOOKUPS_MAX = 1000;
+
+export class PlannedRunner {
+  readonly #ctx: SessionContext;
+  readonly explainColumns: readonly ResultColumn[] = [textColumn('QUERY PLAN')];
+
+  constructor(ctx: SessionContext) {
+    this.#ctx = ctx;
+  }
+
+  *run(job: Job, statement: PlannedStatement, mode: RunMode): Steps<string | undefined> {
+    const { portal } = job;
+    if (portal === undefined) return yield* this.#runLifted(job, statement, mode);
+    if (portal.isDone) return yield* finishedPortal(portal.rows);
+    portal.isRunning = true;
+    try {
+      if (portal.rows === undefined) {
+        const { prepared } = portal;
+        const plan = (): Steps<Plan> => this.plan(prepared, statement);
+        portal.rows = yield* this.#start({ plan, parameters: job.parameters }, mode);
+      }
+      const rows = portal.rows;
+      if (!(yield* rows.send(mode.sink, mode.maxRows))) {
+        mode.sink.suspended();
+        return undefined;
+      }
+      portal.isDone = true;
+      rows.close();
+      return rows.tag();
+    } finally {
+      portal.isRunning = false;
+    }
+  }
+
+  /** A plan for the statement, cached where nothing private to this transaction went into it. */
+  *plan(source: Source, statement: PlannedStatement): Steps<Plan> {
+    const { shared, settings, block } = this.#ctx;
+    const key = planKey(source.text, source.declaredTypes, settings.config.searchPath);
+    const isPrivate = block?.catalog.isPrivate === true;
+    const known = isPrivate ? undefined : shared.plans.get(key);
+    if (known !== undefined) return known;
+    const names = new StatementNames(this.#ctx);
+    const evalContext = new SessionEvalContext(this.#ctx);
+    for (let lookups = 0; ; lookups++) {
+      try {
+        const plan = shared.planner.plan({
+          ...{ text: source.text, statement, parameterTypes: source.declaredTypes },
+          ...{ catalog: names, evalContext },
+        });
+        if (!isPrivate) shared.plans.set(key, plan);
+        return plan;
+      } catch (error) {
+        if (!(error instanceof CatalogMiss) || lookups >= LOOKUPS_MAX) throw error;
+        yield* names.lookUp(error);
+      }
+    }
+  }
+
+  *explain(job: Job, explain: Explain, mode: RunMode): Steps<string> {
+    const { statement } = explain;
+    const options = new Set(explain.options.map((option) => option.name));
+    const inner = plannedOf(statement);
+    if (options.has('analyze')) throw notSupported('EXPLAIN ANALYZE is not supported');
+    if (inner === undefined) {
+      throw notSupported('EXPLAIN of this statement is not supported');
+    }
+    const source = { text: job.text, declaredTypes: [] };
+    const plan = yield* this.plan(source, inner);
+    const lines = plan.explain();
+    mode.sink.columns(this.explainColumns);
+    for (const line of lines) yield* wait(mode.sink.row([line]));
+    return 'EXPLAIN';
+  }
+
+  /** The simple protocol: with its literals lifted if that is possible, else as it was written. */
+  *#runLifted(job: Job, statement: PlannedStatement, mode: RunMode): Steps<string | undefined> {
+    const whole = job.text.slice(job.parsed.start, job.parsed.end);
+    const lifted = job.prepared === undefined ? liftLiterals(whole) : undefined;
+    const prepared = lifted === undefined ? undefined : yield* this.#liftedPlan(lifted);
+    const plan =
+      prepared === undefined
+        ? (): Steps<Plan> =>
+            this.plan(job.prepared ?? { text: job.text, declaredTypes: [] }, statement)
+        : prepared.plan;
+    const parameters = prepared?.parameters ?? job.parameters;
+    const rows = yield* this.#start({ plan, parameters }, mode);
+    try {
+      yield* rows.send(mode.sink, 0);
+      return rows.tag();
+    } finally {
+      rows.close();
+    }
+  }
+
+  /** Undefined: the statement has to be run as written, also to get its error and error position right. */
+  *#liftedPlan(
+    lifted: LiftedStatement,
+  ): Steps<
+    { readonly plan: () => Steps<Plan>; readonly parameters: readonly Datum[] } | undefined
+  > {
+    const source = { text: lifted.text, declaredTypes: Array.from(lifted.kinds, kindType) };
+    try {
+      const [parsed] = this.#ctx.shared.statements.parse(lifted.text);
+      const statement = parsed === undefined ? undefined : plannedOf(parsed.statement);
+      if (statement === undefined) return undefined;
+      const plan = yield* this.plan(source, statement);
+      const parameters = liftedValues(lifted, plan.parameterTypes, this.#ctx);
+      return { plan: () => this.plan(source, statement), parameters };
+    } catch (error) {
+      if (error instanceof SqlError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Runs until the first rows can be taken; the sink has been told the columns. */
+  *#start(
+    statement: { readonly plan: () => Steps<Plan>; readonly parameters: readonly Datum[] },
+    mode: RunMode,
+  ): Steps<RowStream> {
+    const ctx = this.#ctx;
+    let mayBeLatest = mode.isAlone && mode.maxRows === 0;
+    const attempt = function* (this: PlannedRunner): Steps<RowStream> {
+      for (;;) {
+        const plan = yield* statement.plan();
+        if (!(mayBeLatest && plan.isLatestRead)) ctx.block ??= ctx.newBlock(false);
+        checkReadOnly(ctx, plan);
+        const rows = yield* this.#open(plan, statement.parameters);
+        if (rows !== undefined) {
+          if (plan.columns !== undefined) mode.sink.columns(plan.columns);
+          return rows;
+        }
+        // A latest read that needs a snapshot after all.
+        mayBeLatest = false;
+      }
+    };
+    return yield* restarting(ctx, () => attempt.call(this));
+  }
+
+  *#open(plan: Plan, parameters: readonly Datum[]): Steps<RowStream | undefined> {
+    const ctx = this.#ctx;
+    const evalContext = new SessionEvalContext(ctx);
+    ctx.sequences.begin(sequenceNames(ctx));
+    const execution = executionOf(ctx, { parameters, evalContext });
+    const running = yield* plan.open(execution);
+    if (running === undefined) return undefined;
+    const rows = new RowStream(running);
+    // The first batch is fetched before the columns are announced: what can restart the statement shows there.
+    yield* rows.prefetch();
+    return rows;
+  }
+}
+
+function checkReadOnly(ctx: SessionContext, plan: Plan): void {
+  if (plan.isReadOnly || ctx.block?.isReadOnly !== true) return;
+  throw new SqlError(
+    SQLSTATE.READ_ONLY_SQL_TRANSACTION,
+    'cannot execute a statement that writes in a read-only transaction',
+  );
+}
+
+function plannedOf(statement: Statement): PlannedStatement | undefined {
+  switch (statement.kind) {
+    case 'query':
+    case 'insert':
+    case 'update':
+    case 'delete':
+      return statement;
+    default:
+      return undefined;
+  }
+}
+
+function liftedValues(
+  lifted: LiftedStatement,
+  types: readonly SqlType[],
+  ctx: SessionContext,
+): Datum[] {
+  const { format } = ctx.settings.config;
+  return lifted.values.map((value, i) => {
+    const type = types[i];
+    // Strings and numerics come as text; the plan says what they are.
+    return typeof value === 'string' && type !== undefined
+      ? decodeText(type, value, format)
+      : value;
+  });
+}
+
+/** A portal that is executed again after its end gives no rows, and its tag says so. */
+
+function* finishedPortal(rows: RowStream | undefined): Steps<string> {
+  return rows?.tag().replace(/\d+$/, '0') ?? 'SELECT 0';
+}

@@ -1,0 +1,78 @@
+/**
+ * A portal: a prepared statement with its parameters, and what is left of its rows when it stopped at a row limit.
+ */
+import type { Batch, Operator } from '../exec/operator.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
+import type { Datum } from '../types/datum.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
+import type { ResultSink } from './session-api.ts';
+import type { Running } from './statement-planner.ts';
+
+export class Portal {
+  readonly prepared: PreparedStatement;
+  readonly parameters: readonly Datum[];
+  /** Its message is being handled: it is not to be closed under it. */
+  isRunning = false;
+  rows: RowStream | undefined;
+  /** All its rows have been given: executing it again gives none. */
+  isDone = false;
+
+  constructor(prepared: PreparedStatement, parameters: readonly Datum[]) {
+    this.prepared = prepared;
+    this.parameters = parameters;
+  }
+
+  close(): void {
+    this.rows?.close();
+    this.rows = undefined;
+  }
+}
+
+/** The rows of a running statement on their way to the client, as many as it asks for at a time. */
+export class RowStream {
+  readonly #running: Running;
+  readonly #operator: Operator;
+  #batch: Batch | undefined;
+  #at = 0;
+  #isEmpty = false;
+  /** Rows given so far, over all requests. */
+  count = 0;
+
+  constructor(running: Running) {
+    this.#running = running;
+    this.#operator = running.rows;
+  }
+
+  /** Fetches the first batch, before anything is given. */
+  *prefetch(): Steps<void> {
+    this.#batch = yield* this.#operator.next();
+    this.#isEmpty = this.#batch === undefined;
+  }
+
+  /** Gives up to `maxRows` rows (0: all); true when there are no more. */
+  *send(sink: ResultSink, maxRows: number): Steps<boolean> {
+    if (this.#isEmpty) return true;
+    for (let sent = 0; maxRows === 0 || sent < maxRows; sent++) {
+      if (this.#batch === undefined || this.#at >= this.#batch.length) {
+        this.#batch = yield* this.#operator.next();
+        this.#at = 0;
+        this.#isEmpty = this.#batch === undefined;
+        if (this.#batch === undefined) return true;
+      }
+      const row = this.#batch[this.#at++] ?? [];
+      this.count++;
+      const waiting = sink.row(row);
+      if (waiting instanceof Promise) yield* wait(waiting);
+    }
+    return false;
+  }
+
+  tag(): string {
+    return this.#running.tag(this.count);
+  }
+
+  close(): void {
+    this.#operator.close();
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * What the parts of one session share: its settings, its block, its prepared statements and portals, and the state of
+ * the node that all sessions share. The session changes it; nothing here waits.
+ */
+import type { KvClient } from '../../src/kv/kv-client.ts';
+import { TransactionBlock } from './transaction-block.ts';
+import type { CatalogCache } from '../catalog/catalog-cache.ts';
+import { TxnCatalog } from '../catalog/txn-catalog.ts';
+import type { Portal } from './portal.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
+import type { PlanCache } from './plan-cache.ts';
+import type { SequenceAllocator } from './sequence-allocator.ts';
+import { SequenceState } from './sequence-state.ts';
+import type { Notice, ResultSink, SessionOptions } from './session-api.ts';
+import type { SessionEnv } from './session-env.ts';
+import { wallMicros } from './session-env.ts';
+import { Settings } from './settings.ts';
+import type { StatementCache } from './statement-cache.ts';
+import type { StatementPlanner } from './statement-planner.ts';
+
+/** One per node. */
+export interface SharedState {
+  readonly kv: KvClient;
+  readonly env: SessionEnv;
+  readonly catalogCache: CatalogCache;
+  readonly statements: StatementCache;
+  readonly plans: PlanCache;
+  readonly sequences: SequenceAllocator;
+  readonly planner: StatementPlanner;
+}
+
+const LEVELS = [
+  'debug5',
+  'debug4',
+  'debug3',
+  'debug2',
+  'debug1',
+  'log',
+  'notice',
+  'warning',
+  'error',
+];
+
+export class SessionContext {
+  readonly shared: SharedState;
+  readonly options: SessionOptions;
+  readonly settings: Settings;
+  readonly prepared = new Map<string, PreparedStatement>();
+  readonly portals = new Map<string, Portal>();
+  readonly sequences: SequenceState;
+  block: TransactionBlock | undefined;
+  /** The last transaction lost to another: the next one takes shared locks on what it reads (4.3). */
+  isRetrying = false;
+  #abort = new AbortController();
+
+  constructor(shared: SharedState, options: SessionOptions) {
+    this.shared = shared;
+    this.options = options;
+    this.settings = new Settings(options.user);
+    this.sequences = new SequenceState(shared.sequences);
+  }
+
+  /** Aborted by cancel, by statement_timeout and by the end of the session. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  /** A new signal, once what the last one aborted is over. */
+  renewSignal(): void {
+    if (this.#abort.signal.aborted) this.#abort = new AbortController();
+  }
+
+  newBlock(isExplicit: boolean, isReadOnly?: boolean): TransactionBlock {
+    const { kv, env, catalogCache } = this.shared;
+    const txn = kv.begin({
+      txnMaxBytes: this.settings.config.txnMaxBytes,
+      isRetry: this.isRetrying,
+      signal: this.signal,
+    });
+    const catalog = new TxnCatalog(txn, kv, catalogCache, this.signal);
+    return new TransactionBlock(
+      { txn, catalog, startMicros: wallMicros(env) },
+      this.settings.mark(),
+      { isExplicit, isReadOnly: isReadOnly ?? this.settings.config.isDefaultReadOnly },
+    );
+  }
+
+  notice(sink: ResultSink, notice: Notice): void {
+    const level = notice.severity === 'INFO' ? 'error' : notice.severity.toLowerCase();
+    const min = this.settings.config.minMessageLevel;
+    if (LEVELS.indexOf(level) >= LEVELS.indexOf(min)) sink.notice(notice);
+  }
+}

@@ -1,0 +1,324 @@
+/**
+ * A client's session: takes messages, runs their statements one after the other, and keeps the transaction block's
+ * state between them. What a statement does is in `statement-runner.ts`; here is when: units and their retries,
+ * implicit blocks, timeouts, cancellation, and what an error leaves behind.
+ *
+ * One message at a time; `cancel` and `close` may come in between. A message whose reads are answered at once
+ * completes without a promise.
+ */
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { fromKv } from '../errors/from-kv.ts';
+import { SqlError, inFailedTransaction, queryCanceled } from '../errors/sql-error.ts';
+import { SQLSTATE } from '../errors/sqlstate.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import { run, wait } from '../../src/base/steps.ts';
+import type { Statement } from '../parser/ast-statement.ts';
+import type { Datum } from '../types/datum.ts';
+import type { FormatContext } from '../types/format-context.ts';
+import type { Portal } from './portal.ts';
+import {
+  bindPortal,
+  closeStatement,
+  mustPortal,
+  mustPrepared,
+  prepareStatement,
+} from './prepared-statement.ts';
+import type {
+  PreparedDescription,
+  ResultColumn,
+  ResultSink,
+  Session,
+  TransactionStatus,
+} from './session-api.ts';
+import type { SessionContext } from './session-context.ts';
+import type { SessionTimer } from './session-env.ts';
+import { StatementRunner } from './statement-runner.ts';
+import type { Job, RunMode } from './statement-runner.ts';
+import { unitAt } from './statement-retry.ts';
+import { abandonBlock, commitBlock } from './transaction-statements.ts';
+
+/** Statements that a failed block still runs. */
+const ALLOWED_IN_FAILED = new Set<Statement['kind']>([
+  'commit',
+  'rollback',
+  'rollback to savepoint',
+]);
+/** Statements after which a block can still be begun again unseen. */
+const KEEPS_FRESH = new Set<Statement['kind']>([
+  'begin',
+  'set',
+  'set transaction',
+  'reset',
+  'savepoint',
+  'release savepoint',
+]);
+
+export class QuorateSession implements Session {
+  readonly #ctx: SessionContext;
+  readonly #runner: StatementRunner;
+  #isRunning = false;
+  #isClosed = false;
+  #idleTimer: SessionTimer | undefined;
+
+  constructor(ctx: SessionContext) {
+    this.#ctx = ctx;
+    this.#runner = new StatementRunner(ctx);
+  }
+
+  get status(): TransactionStatus {
+    const block = this.#ctx.block;
+    if (block === undefined || !block.isExplicit) return 'I';
+    return block.isFailed ? 'E' : 'T';
+  }
+
+  reportedParameters(): readonly (readonly [string, string])[] {
+    return this.#ctx.settings.reported();
+  }
+
+  format(): FormatContext {
+    return this.#ctx.settings.config.format;
+  }
+
+  simpleQuery(text: string, sink: ResultSink): MaybePromise<void> {
+    return this.#enter(this.#simple(text, sink));
+  }
+
+  parse(name: string, text: string, typeOids: readonly number[]): MaybePromise<void> {
+    return this.#enter(prepareStatement(this.#ctx, this.#runner, { name, text, typeOids }));
+  }
+
+  describeStatement(name: string): MaybePromise<PreparedDescription> {
+    const prepared = mustPrepared(this.#ctx, name);
+    return prepared.description ?? this.#enter(this.#runner.describe(prepared));
+  }
+
+  bind(portal: string, statement: string, parameters: readonly Datum[]): MaybePromise<void> {
+    bindPortal(this.#ctx, { portal, statement, parameters });
+  }
+
+  describePortal(name: string): MaybePromise<readonly ResultColumn[] | undefined> {
+    const { prepared } = mustPortal(this.#ctx, name);
+    if (prepared.description !== undefined) return prepared.description.columns;
+    const runner = this.#runner;
+    const describe = function* (): Steps<readonly ResultColumn[] | undefined> {
+      return (yield* runner.describe(prepared)).columns;
+    };
+    return this.#enter(describe());
+  }
+
+  execute(
+    portal: string,
+    maxRows: number,
+    isLastBeforeSync: boolean,
+    sink: ResultSink,
+  ): MaybePromise<void> {
+    return this.#enter(
+      this.#execute(mustPortal(this.#ctx, portal), maxRows, isLastBeforeSync, sink),
+    );
+  }
+
+  closeStatement(name: string): void {
+    closeStatement(this.#ctx, name);
+  }
+
+  closePortal(name: string): void {
+    this.#ctx.portals.get(name)?.close();
+    this.#ctx.portals.delete(name);
+  }
+
+  sync(): MaybePromise<void> {
+    const block = this.#ctx.block;
+    if (block === undefined || block.isExplicit) {
+      this.#armIdleTimer();
+      return undefined;
+    }
+    return this.#enter(this.#endImplicit());
+  }
+
+  fail(): void {
+    const block = this.#ctx.block;
+    if (block === undefined || block.isFailed) return;
+    if (block.isExplicit) block.fail(false);
+    else abandonBlock(this.#ctx);
+  }
+
+  cancel(): void {
+    if (this.#isRunning) this.#ctx.abort(queryCanceled());
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#idleTimer?.cancel();
+    this.#ctx.abort(new SqlError(SQLSTATE.ADMIN_SHUTDOWN, 'the connection is closed'));
+    // NB: a running message sees the signal and ends by itself; its block goes here all the same.
+    abandonBlock(this.#ctx);
+    for (const portal of this.#ctx.portals.values()) portal.close();
+    this.#ctx.portals.clear();
+    this.#ctx.prepared.clear();
+  }
+
+  // -- messages -----------------------------------------------------------------------------------------------
+
+  #enter<T>(steps: Steps<T>): MaybePromise<T> {
+    if (this.#isClosed) throw new SqlError(SQLSTATE.ADMIN_SHUTDOWN, 'the session is closed');
+    this.#idleTimer?.cancel();
+    this.#idleTimer = undefined;
+    this.#isRunning = true;
+    return run(this.#guarded(steps));
+  }
+
+  *#guarded<T>(steps: Steps<T>): Steps<T> {
+    try {
+      return yield* steps;
+    } catch (error) {
+      const failure = this.#translate(error);
+      this.#onFailure(failure);
+      throw failure;
+    } finally {
+      this.#isRunning = false;
+      this.#ctx.renewSignal();
+      this.#armIdleTimer();
+    }
+  }
+
+  *#simple(text: string, sink: ResultSink): Steps<void> {
+    const ctx = this.#ctx;
+    ctx.portals.delete('');
+    ctx.settings.onReported = (name, value) => sink.parameter(name, value);
+    const statements = ctx.shared.statements.parse(text);
+    if (statements.length === 0) {
+      sink.empty();
+      return;
+    }
+    const jobs = statements.map((parsed): Job => ({ text, parsed, parameters: [] }));
+    yield* this.#runAll(jobs, sink, { endsMessage: true, maxRows: 0 });
+  }
+
+  *#execute(
+    portal: Portal,
+    maxRows: number,
+    isLastBeforeSync: boolean,
+    sink: ResultSink,
+  ): Steps<void> {
+    const { prepared } = portal;
+    this.#ctx.settings.onReported = (name, value) => sink.parameter(name, value);
+    if (prepared.parsed === undefined) {
+      sink.empty();
+      return;
+    }
+    const { text, parsed } = prepared;
+    const job: Job = { text, parsed, parameters: portal.parameters, portal, prepared };
+    yield* this.#runAll([job], sink, { endsMessage: isLastBeforeSync, maxRows });
+  }
+
+  *#runAll(
+    jobs: readonly Job[],
+    sink: ResultSink,
+    message: { readonly endsMessage: boolean; readonly maxRows: number },
+  ): Steps<void> {
+    const ctx = this.#ctx;
+    let unit = unitAt(ctx, 0);
+    for (let i = 0; i < jobs.length;) {
+      const job = jobs[i];
+      if (job === undefined) break;
+      if (ctx.block === undefined && i > 0 && unit?.index !== i) {
+        sink.beginResults();
+        unit = unitAt(ctx, i);
+      }
+      try {
+        yield* this.#runOne(job, {
+          sink,
+          maxRows: message.maxRows,
+          isLast: message.endsMessage && i === jobs.length - 1,
+          isAlone: message.endsMessage && jobs.length === 1,
+          pin: () => {
+            if (unit !== undefined) unit.isPinned = true;
+          },
+        });
+        i++;
+      } catch (error) {
+        const failure = this.#translate(error);
+        if (unit === undefined || !unit.canRetry(failure, sink)) throw failure;
+        unit.restart(sink);
+        i = unit.index;
+        yield* wait(this.#turn());
+      }
+    }
+  }
+
+  *#runOne(job: Job, mode: RunMode): Steps<void> {
+    const ctx = this.#ctx;
+    const { kind } = job.parsed.statement;
+    if (ctx.block?.isFailed === true && !ALLOWED_IN_FAILED.has(kind)) throw inFailedTransaction();
+    const timer = this.#startTimer();
+    try {
+      const tag = yield* this.#runner.run(job, mode);
+      const block = ctx.block;
+      if (block !== undefined) {
+        if (block.isFresh && !KEEPS_FRESH.has(kind)) block.isFresh = false;
+        // NB: the tag promises the commit, so the commit of the message's last statement comes first.
+        if (mode.isLast && !block.isExplicit && tag !== undefined) yield* commitBlock(ctx);
+      }
+      if (tag !== undefined) mode.sink.complete(tag);
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  *#endImplicit(): Steps<void> {
+    for (const [name, portal] of this.#ctx.portals) {
+      portal.close();
+      this.#ctx.portals.delete(name);
+    }
+    if (this.#ctx.block?.isFailed === true) abandonBlock(this.#ctx);
+    else yield* commitBlock(this.#ctx);
+  }
+
+  // -- failures and timers ------------------------------------------------------------------------------------
+
+  #translate(error: unknown): unknown {
+    const { signal } = this.#ctx;
+    const failure = fromKv(error);
+    const isCancelled = failure instanceof SqlError && failure.sqlState === SQLSTATE.QUERY_CANCELED;
+    if (isCancelled && signal.aborted && signal.reason instanceof SqlError) return signal.reason;
+    return failure;
+  }
+
+  #onFailure(failure: unknown): void {
+    const ctx = this.#ctx;
+    const isLost = failure instanceof SqlError && failure.retry === 'transaction';
+    if (isLost) ctx.isRetrying = true;
+    if (ctx.block === undefined) return;
+    if (ctx.block.isExplicit) ctx.block.fail(isLost || ctx.signal.aborted);
+    else abandonBlock(ctx);
+  }
+
+  #startTimer(): SessionTimer | undefined {
+    const { statementTimeoutMs } = this.#ctx.settings.config;
+    if (statementTimeoutMs === 0) return undefined;
+    return this.#ctx.shared.env.scheduler.after(statementTimeoutMs, () => {
+      this.#ctx.abort(queryCanceled('canceling statement due to statement timeout'));
+    });
+  }
+
+  #armIdleTimer(): void {
+    if (this.#isClosed || this.#idleTimer !== undefined || this.status === 'I') return;
+    const { idleInTransactionTimeoutMs } = this.#ctx.settings.config;
+    if (idleInTransactionTimeoutMs === 0) return;
+    this.#idleTimer = this.#ctx.shared.env.scheduler.after(idleInTransactionTimeoutMs, () => {
+      abandonBlock(this.#ctx);
+      this.#ctx.options.onFatal(
+        new SqlError(
+          SQLSTATE.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+          'terminating connection due to idle-in-transaction timeout',
+          { severity: 'FATAL' },
+        ),
+      );
+    });
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#ctx.shared.env.scheduler.defer(resolve));
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What a session asks of the planner: a statement's meaning, once, and then its execution as often as wanted. The
+ * planner is synchronous; where it meets a name that is not at hand it throws `CatalogMiss`, the session reads the
+ * catalog, and plans again. Plans are immutable and shared between sessions.
+ */
+import type { KvClient, KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
+import type { Steps } from '../../src/base/steps.ts';
+import type { SchemaExpressions } from '../catalog/schema-change.ts';
+import type { CheckDescriptor, Descriptor, TableDescriptor } from '../catalog/descriptors.ts';
+import type { ExecPorts, Operator, Predicate } from '../exec/operator.ts';
+import type { EvalContext } from '../functions/eval-context.ts';
+import type { Delete, Expr, Insert, Query, Update } from '../parser/ast.ts';
+import type { Datum } from '../types/datum.ts';
+import type { SqlType } from '../types/sql-type.ts';
+import type { ResultColumn } from './session-api.ts';
+
+export type PlannedStatement = Query | Insert | Update | Delete;
+
+/** Names to descriptors, without waiting. */
+export interface CatalogNames {
+  /** The relation of a name: undefined when there is none. Throws `CatalogMiss` when that is not known yet. */
+  relation(schema: string | undefined, name: string): Descriptor | undefined;
+}
+
+/** The catalog has to be read before the statement can be planned. */
+export class CatalogMiss extends Error {
+  override readonly name = 'CatalogMiss';
+  readonly schema: string | undefined;
+  readonly relation: string;
+
+  constructor(schema: string | undefined, relation: string) {
+    super(`relation "${relation}" has to be looked up`);
+    this.schema = schema;
+    this.relation = relation;
+  }
+}
+
+export interface PlanRequest {
+  /** The text that positions of errors refer to. */
+  readonly text: string;
+  readonly statement: PlannedStatement;
+  /** Types given by the client; undefined is to be inferred. */
+  readonly parameterTypes: readonly (SqlType | undefined)[];
+  readonly catalog: CatalogNames;
+  readonly evalContext: EvalContext;
+}
+
+export interface Execution extends ExecPorts {
+  readonly kv: KvClient;
+  /** Undefined: to be answered by one latest read (see `Plan.isLatestRead`). */
+  readonly txn: KvTxn | undefined;
+  readonly parameters: readonly Datum[];
+  readonly evalContext: EvalContext;
+  readonly lock: LockOptions;
+}
+
+/** A statement on its way: its rows, and its tag once they have all been taken. */
+export interface Running {
+  readonly rows: Operator;
+  tag(rowCount: number): string;
+}
+
+export interface Plan {
+  /** Undefined when the statement returns no rows. */
+  readonly columns: readonly ResultColumn[] | undefined;
+  readonly parameterTypes: readonly SqlType[];
+  /** Tables it was planned with: it holds as long as these are their versions. */
+  readonly tables: readonly TableDescriptor[];
+  readonly isReadOnly: boolean;
+  /** One point or one span of one table: may run as a latest read (TXN-3). */
+  readonly isLatestRead: boolean;
+  /** Begins. Changes of rows are complete when it returns. Undefined: a latest read that needs a snapshot after all. */
+  open(execution: Execution): Steps<Running | undefined>;
+  /** EXPLAIN, a line each. */
+  explain(): readonly string[];
+}
+
+/** A value computed for each row, or once: a default, a SPLIT AT value, an EXECUTE argument. */
+export type Computed = (evalContext: EvalContext) => Datum;
+
+export interface StatementPlanner {
+  plan(request: PlanRequest): Plan;
+  /** An expression without columns, as a value of a type. */
+  constant(expr: Expr, type: SqlType, text: string): Computed;
+  /** The default that a column's descriptor keeps as text; NULL without one. */
+  columnDefault(sql: string, type: SqlType): Computed;
+  /** NULL is yes. */
+  check(table: TableDescriptor, check: CheckDescriptor, evalContext: EvalContext): Predicate;
+  /** A condition over a table's row; NULL is no. */
+  condition(table: TableDescriptor, expr: Expr, text: string, evalContext: EvalContext): Predicate;
+  schemaExpressions(text: string, evalContext: EvalContext): SchemaExpressions;
+}
