@@ -7,7 +7,7 @@ import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
 import { prefixSpan } from '../../src/base/span.ts';
 import { indexPrefix } from '../../src/kv/keyspace.ts';
-import { SqlError, notSupported } from '../errors/sql-error.ts';
+import { SqlError, notSupported, undefinedColumn } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { AlterTable, AlterTableAction, TableConstraint } from '../parser/ast-schema.ts';
 import { parseExpression } from '../parser/parse.ts';
@@ -327,7 +327,8 @@ function* renameTable(alteration: Alteration, name: string): Steps<void> {
 
 function renameColumn(alteration: Alteration, from: string, to: string): void {
   const { builder, editor } = alteration;
-  const column = builder.mustColumn(from);
+  const column = builder.columns.find((other) => other.name === from && !other.isHidden);
+  if (column === undefined) throw undefinedColumn(from);
   if (builder.columns.some((other) => other.name === to && !other.isHidden)) {
     throw new SqlError(
       SQLSTATE.DUPLICATE_COLUMN,

@@ -35,7 +35,13 @@ export function* createTable(editor: SchemaEditor, statement: CreateTable): Step
   }
   const builder = TableBuilder.create(yield* editor.newObjectId(), schema, name.name);
   const constraints: TableConstraint[] = [];
+  const names = new Set<string>();
   for (const column of statement.columns) {
+    if (names.has(column.name)) {
+      const message = `column "${column.name}" specified more than once`;
+      throw new SqlError(SQLSTATE.DUPLICATE_COLUMN, message);
+    }
+    names.add(column.name);
     yield* addColumn(editor, builder, { schema, definition: column, constraints });
   }
   constraints.push(...statement.constraints);
@@ -71,7 +77,8 @@ export function* addColumn(
       throw notSupported(`collation "${name}" is not supported`);
   }
   const serial = serialType(definition.type);
-  const type = serial ?? resolveTypeName(definition.type);
+  const { at } = editor.ports;
+  const type = serial ?? at(definition.type.position, () => resolveTypeName(definition.type));
   if (type.name === 'unknown' || type.name === 'void') {
     throw new SqlError(
       SQLSTATE.INVALID_TABLE_DEFINITION,
@@ -201,7 +208,8 @@ function* addKey(
   refuse(constraint.nullsNotDistinct, 'NULLS NOT DISTINCT');
   const names = constraint.columns.map((column) => column.name);
   const what = constraint.isPrimaryKey ? 'primary key' : 'unique';
-  const columns = builder.keyColumns(names, what);
+  const { at } = editor.ports;
+  const columns = at(constraint.position, () => builder.keyColumns(names, what));
   const parts = constraint.isPrimaryKey
     ? { table: builder.name, columns: [], label: 'pkey' }
     : { table: builder.name, columns: names, label: 'key' };
@@ -215,7 +223,9 @@ function* addKey(
     yield* editor.mustBeFree(schema, name);
   }
   if (constraint.isPrimaryKey) {
-    builder.setPrimaryKey(name, columns, isEmpty);
+    at(constraint.position, () => {
+      builder.setPrimaryKey(name, columns, isEmpty);
+    });
     return undefined;
   }
   return builder.addIndex({ name, isUnique: true, columns, isConstraint: true });

@@ -67,6 +67,8 @@ export interface SchemaPorts {
   readonly rows: SchemaRows;
   readonly expressions: SchemaExpressions;
   uniqueInt(): bigint;
+  /** Gives an error of the statement its place in the text. */
+  at<T>(position: number, work: () => T): T;
   notice(sqlState: string, message: string): void;
 }
 

@@ -127,12 +127,11 @@ export function undefinedFunction(signature: string, position?: number): SqlErro
 }
 
 /** `signature` as Postgres prints it: `integer + text`. */
-export function undefinedOperator(signature: string, position?: number): SqlError {
+export function undefinedOperator(signature: string, isUnary = false): SqlError {
+  const types = isUnary ? 'argument type' : 'argument types';
+  const casts = isUnary ? 'an explicit type cast' : 'explicit type casts';
   return new SqlError(SQLSTATE.UNDEFINED_FUNCTION, `operator does not exist: ${signature}`, {
-    position,
-    hint:
-      'No operator matches the given name and argument types. ' +
-      'You might need to add explicit type casts.',
+    hint: `No operator matches the given name and ${types}. You might need to add ${casts}.`,
   });
 }
 

@@ -42,7 +42,7 @@ export function resolveBinary(symbol: string, left: SqlType, right: SqlType): Bi
 export function resolveUnary(symbol: string, arg: SqlType): UnaryOperator {
   const entries = UNARY.get(symbol) ?? [];
   const choice = chooseOverload(entries, [arg]);
-  if (choice.kind !== 'found') throw noOperator(`${symbol} ${displayName(arg)}`, choice.kind);
+  if (choice.kind !== 'found') throw noOperator(`${symbol} ${displayName(arg)}`, choice.kind, true);
   const { overload } = choice;
   return {
     symbol,
@@ -171,8 +171,8 @@ export function castOrNone(from: SqlType, to: SqlType): Cast | undefined {
   return from.oid === to.oid ? undefined : findCast(from, to, 'implicit');
 }
 
-function noOperator(signature: string, kind: 'none' | 'ambiguous'): SqlError {
-  if (kind === 'none') return undefinedOperator(signature);
+function noOperator(signature: string, kind: 'none' | 'ambiguous', isUnary = false): SqlError {
+  if (kind === 'none') return undefinedOperator(signature, isUnary);
   return new SqlError('42725', `operator is not unique: ${signature}`, {
     hint:
       'Could not choose a best candidate operator. ' + 'You might need to add explicit type casts.',

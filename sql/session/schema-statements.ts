@@ -108,6 +108,13 @@ function makeEditor(
     }),
     expressions: planner.schemaExpressions(job.text, evalContext),
     uniqueInt: () => kv.uniqueInt(),
+    at: (position, work) => {
+      try {
+        return work();
+      } catch (error) {
+        throw error instanceof SqlError ? error.at(job.text, position) : error;
+      }
+    },
   });
 }
 

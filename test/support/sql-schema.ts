@@ -52,6 +52,7 @@ export function schemaBench(kv: LocalKv, cache = new CatalogCache()): SchemaBenc
       conversion: () => () => null,
     },
     uniqueInt: () => kv.uniqueInt(),
+    at: (_position, work) => work(),
     notice: (sqlState, message) => notices.push(`${sqlState} ${message}`),
   });
   const dispatch = (text: string): Steps<void> => {
