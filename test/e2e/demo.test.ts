@@ -9,14 +9,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NodeStatus } from '../../src/admin/status.ts';
 import { WireClient } from '../../src/client/wire-client.ts';
-
-const MAIN = path.resolve(import.meta.dirname, '../../dist/src/bin/quorate.js');
-const PORTS = ['--sql-port', '27432', '--http-port', '27480', '--peer-port', '27532'];
-const LIMIT_MS = 60_000;
+import { ProcessGuard } from '../support/process-cluster-guard.ts';
+import { MAIN, freePorts, until } from '../support/process-cluster.ts';
 
 interface Listed {
   readonly id: number;
@@ -26,6 +23,8 @@ interface Listed {
   readonly httpPort: number;
 }
 
+const guard = new ProcessGuard();
+
 class Demo {
   output = '';
   readonly child: ChildProcess;
@@ -33,6 +32,7 @@ class Demo {
 
   constructor(args: readonly string[]) {
     this.child = spawn(process.execPath, [MAIN, 'demo', ...args]);
+    if (this.child.pid !== undefined) guard.watchSupervisor(this.child.pid);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     }
@@ -40,23 +40,11 @@ class Demo {
   }
 }
 
-/** Polls until the answer is there; the bound only ends a test that hangs. */
-async function until<T>(
-  what: string,
-  ask: () => Promise<T | undefined> | T | undefined,
-): Promise<T> {
-  const deadline = performance.now() + LIMIT_MS;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw new Error(`never came: ${what}`);
-    await sleep(20);
-  }
-}
-
 describe('quorate demo', () => {
   let dir = '';
   let demo: Demo;
+  let sqlPort = 0;
+  let ports: string[] = [];
   const nodes = (): Listed[] =>
     (JSON.parse(fs.readFileSync(path.join(dir, 'cluster.json'), 'utf8')) as { nodes: Listed[] })
       .nodes;
@@ -76,7 +64,17 @@ describe('quorate demo', () => {
 
   beforeAll(async () => {
     dir = fs.mkdtempSync(path.join(os.tmpdir(), 'quorate-e2e-'));
-    demo = new Demo(['--data', dir, '--restart-after', '1', ...PORTS]);
+    const [first = 0] = await freePorts(9);
+    sqlPort = first;
+    ports = [
+      '--sql-port',
+      `${first}`,
+      '--http-port',
+      `${first + 3}`,
+      '--peer-port',
+      `${first + 6}`,
+    ];
+    demo = new Demo(['--data', dir, '--restart-after', '1', ...ports]);
     await until('the greeting', () => (demo.output.includes('Ctrl-C') ? true : undefined));
   });
 
@@ -87,14 +85,14 @@ describe('quorate demo', () => {
   });
 
   it('prints how to connect, and lists its processes', () => {
-    expect(demo.output).toContain('psql -h 127.0.0.1 -p 27433');
+    expect(demo.output).toContain(`psql -h 127.0.0.1 -p ${sqlPort + 1}`);
     expect(nodes().map((node) => node.id)).toEqual([1, 2, 3]);
     for (const { pid } of nodes()) expect(() => process.kill(pid, 0)).not.toThrow();
   });
 
   it('refuses SQL clients with a reason, as long as there is no SQL', async () => {
     const connecting = WireClient.connect({
-      ...{ host: '127.0.0.1', port: 27432, user: 'someone', database: 'quorate' },
+      ...{ host: '127.0.0.1', port: sqlPort, user: 'someone', database: 'quorate' },
     });
     await expect(connecting).rejects.toMatchObject({ code: '0A000' });
   });
@@ -117,12 +115,12 @@ describe('quorate demo', () => {
   });
 
   it('says in one line what it cannot do', async () => {
-    const sameDirectory = new Demo(['--data', dir, ...PORTS]);
+    const sameDirectory = new Demo(['--data', dir, ...ports]);
     expect(await sameDirectory.exit).toBe(1);
     expect(sameDirectory.output).toMatch(/^quorate: another cluster is running on .*\n$/);
-    const samePort = new Demo(['--data', `${dir}-2`, '--sql-port', '27432']);
+    const samePort = new Demo(['--data', `${dir}-2`, '--sql-port', String(sqlPort)]);
     expect(await samePort.exit).toBe(1);
-    expect(samePort.output).toBe('quorate: port 27432 on 127.0.0.1 is taken\n');
+    expect(samePort.output).toBe(`quorate: port ${sqlPort} on 127.0.0.1 is taken\n`);
     fs.rmSync(`${dir}-2`, { recursive: true, force: true });
     const badNumber = new Demo(['--nodes', 'many']);
     expect(await badNumber.exit).toBe(1);
@@ -136,11 +134,11 @@ describe('quorate demo', () => {
       const server = net.createServer();
       const isFree = await new Promise<boolean>((resolve) => {
         server.once('error', () => resolve(false));
-        server.listen(27432, '127.0.0.1', () => server.close(() => resolve(true)));
+        server.listen(sqlPort, '127.0.0.1', () => server.close(() => resolve(true)));
       });
       return isFree ? true : undefined;
     });
-    demo = new Demo(['--data', dir, ...PORTS]);
+    demo = new Demo(['--data', dir, ...ports]);
     await until('the greeting', () => (demo.output.includes('Ctrl-C') ? true : undefined));
     const found = await until('a leader', leader);
     expect((await status(found))?.ranges[0]?.appliedIndex).toBeGreaterThan(3);
