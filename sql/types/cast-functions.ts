@@ -13,6 +13,7 @@ import {
   decimalOfInteger,
   decimalToBigint,
   decimalToNumber,
+  formatDecimal,
 } from './decimal.ts';
 import type { Decimal } from './decimal.ts';
 import type { FormatContext } from './format-context.ts';
@@ -107,7 +108,7 @@ function toNumber(from: SqlType, to: SqlType): CastFunction {
     case 'numeric':
       return toDecimal(from, to);
     case 'float4':
-      return (value) => checkFloat4(numberOf(from, value));
+      return (value) => checkFloat4(numberOf(from, value), from, value);
     default:
       return (value) => checkFloat8(numberOf(from, value), from, value);
   }
@@ -188,22 +189,24 @@ function numberOf(from: SqlType, value: Datum): number {
   return from.name === 'numeric' ? decimalToNumber(value as Decimal) : Number(value);
 }
 
-function checkFloat4(value: number): number {
-  const rounded = Math.fround(value);
-  if (!Number.isFinite(rounded) && Number.isFinite(value)) {
-    throw new SqlError('22003', 'value out of range: overflow');
-  }
-  if (rounded === 0 && value !== 0) throw new SqlError('22003', 'value out of range: underflow');
-  return rounded;
+function checkFloat4(value: number, from: SqlType, original: Datum): number {
+  const rounded = Math.fround(checkFloat8(value, from, original));
+  const isOverflow = !Number.isFinite(rounded) && Number.isFinite(value);
+  if (!isOverflow && (rounded !== 0 || value === 0)) return rounded;
+  if (from.name === 'numeric') throw outOfFloat(original as Decimal, 'real');
+  throw new SqlError('22003', `value out of range: ${isOverflow ? 'overflow' : 'underflow'}`);
 }
 
 function checkFloat8(value: number, from: SqlType, original: Datum): number {
   if (from.name === 'numeric' && !Number.isFinite(value)) {
-    if ((original as Decimal).kind === 'finite') {
-      throw new SqlError('22003', 'value out of range: overflow');
-    }
+    const decimal = original as Decimal;
+    if (decimal.kind === 'finite') throw outOfFloat(decimal, 'double precision');
   }
   return value;
+}
+
+function outOfFloat(value: Decimal, type: string): SqlError {
+  return new SqlError('22003', `"${formatDecimal(value)}" is out of range for type ${type}`);
 }
 
 function toTemporal(from: SqlType, to: SqlType): CastFunction {

@@ -16,6 +16,10 @@ export function displacementOutOfRange(text: string): SqlError {
   return new SqlError('22009', `time zone displacement out of range: "${text}"`);
 }
 
+export function unknownZone(name: string): SqlError {
+  return new SqlError('22023', `time zone "${name}" not recognized`);
+}
+
 export function timestampOutOfRange(text?: string): SqlError {
   return new SqlError('22008', `timestamp out of range${text === undefined ? '' : `: "${text}"`}`);
 }

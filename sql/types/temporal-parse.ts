@@ -26,6 +26,7 @@ import {
   fieldOutOfRange,
   invalidDatetime,
   timestampOutOfRange,
+  unknownZone,
 } from './temporal-errors.ts';
 import { fixedZone, offsetAtLocal, resolveTimeZone, zoneAbbreviationOffset } from './time-zone.ts';
 import type { TimeZone } from './time-zone.ts';
@@ -369,7 +370,8 @@ class FieldReader {
     const offset = zoneAbbreviationOffset(lower);
     this.#zone =
       offset === undefined ? resolveTimeZone(word) : fixedZone(word.toUpperCase(), offset);
-    if (this.#zone === undefined) throw this.#invalid();
+    if (this.#zone !== undefined) return;
+    throw word.includes('/') ? unknownZone(lower) : this.#invalid();
   }
 
   #finishDate(): void {
