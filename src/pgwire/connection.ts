@@ -20,11 +20,12 @@ import { BackendEncoder } from './backend-encoder.ts';
 import { errorFieldsOf } from './error-response.ts';
 import { ExtendedProtocol } from './extended-protocol.ts';
 import type { FrontendMessage, StartupMessage } from './frontend-decoder.ts';
-import { FrontendDecoder, ProtocolError } from './frontend-decoder.ts';
+import { FrontendDecoder, InvalidTextError, ProtocolError } from './frontend-decoder.ts';
 import { WireSink } from './wire-sink.ts';
 
 /** Input received and not handled beyond which the client is paused. */
 const INPUT_BYTES_HIGH = 1024 * 1024;
+const QUERY_TYPE = 0x51;
 
 export interface ConnectionHost {
   readonly sessions: SessionFactory;
@@ -32,6 +33,8 @@ export interface ConnectionHost {
   readonly processId: number;
   readonly secret: Uint8Array;
   onCancelRequest(processId: number, secret: Uint8Array): void;
+  /** Logged in. */
+  onOpened(): void;
   onClosed(): void;
 }
 
@@ -250,6 +253,7 @@ export class Connection {
       session.close();
       return;
     }
+    this.#host.onOpened();
     this.#session = session;
     this.#extended = new ExtendedProtocol(session, this.#sink, this.#encoder);
     this.#encoder.authenticationOk();
@@ -268,9 +272,14 @@ export class Connection {
       this.terminate(asFatal(error, this.#host.log));
       return;
     }
+    // NB: a message that is passed over unread cannot fail.
+    if (this.#isSkipping) return;
     this.#session?.fail();
-    this.#isSkipping = true;
     this.#report(error);
+    // A Query whose text cannot be read ends here; everything else that fails is a step of the extended protocol.
+    const isQuery = error instanceof InvalidTextError && this.#decoder.lastType === QUERY_TYPE;
+    if (isQuery) this.#encoder.readyForQuery(this.#session?.status ?? 'I');
+    else this.#isSkipping = true;
   }
 
   #report(error: unknown): void {

@@ -62,6 +62,7 @@ export class FrontendDecoder {
   #parts: Buffer[] = [];
   #partsBytes = 0;
   #partsWanted = 0;
+  #lastType = 0;
 
   push(chunk: Buffer): void {
     if (this.#partsWanted > 0) {
@@ -85,9 +86,14 @@ export class FrontendDecoder {
     return this.#buffer.length - this.#offset + this.#partsBytes;
   }
 
+  /** The type of the message taken last, one that could not be decoded included. */
+  get lastType(): number {
+    return this.#lastType;
+  }
+
   /** The next startup-phase packet, or undefined until it is whole. */
   nextStartup(): StartupMessage | undefined {
-    if (this.#buffer.length - this.#offset < 8) return undefined;
+    if (this.#buffer.length - this.#offset < 4) return undefined;
     const length = this.#buffer.readUInt32BE(this.#offset);
     if (length < 8 || length > STARTUP_BYTES_MAX) {
       throw new ProtocolError('invalid length of startup packet');
@@ -110,6 +116,7 @@ export class FrontendDecoder {
     const type = this.#buffer[this.#offset] ?? 0;
     const reader = new MessageReader(this.#buffer, this.#offset + 5, this.#offset + 1 + length);
     this.#offset += length + 1;
+    this.#lastType = type;
     const message = decodeMessage(type, reader);
     reader.end();
     return message;

@@ -14,6 +14,8 @@ export interface SqlServerOptions {
 }
 
 const SECRET_BYTES = 4;
+/** How long a client may take to log in: silent connections must not use up the limit for ever. */
+const LOGIN_MAX_MS = 60_000;
 
 interface Registered {
   readonly connection: Connection;
@@ -61,13 +63,20 @@ export class SqlServer {
   #onSocket(socket: StreamSocket): void {
     const processId = this.#nextProcessId();
     const secret = this.#env.random.bytes(SECRET_BYTES);
+    const login = this.#env.scheduler.after(LOGIN_MAX_MS, () => {
+      connection.terminate(new SqlError('57014', 'canceling authentication due to timeout'));
+    });
     const connection = new Connection(socket, {
       sessions: this.#sessions,
       log: this.#env.log,
       processId,
       secret,
       onCancelRequest: (id, key) => this.#cancel(id, key),
-      onClosed: () => this.#connections.delete(processId),
+      onOpened: () => login.cancel(),
+      onClosed: () => {
+        login.cancel();
+        this.#connections.delete(processId);
+      },
     });
     this.#connections.set(processId, { connection, secret });
     if (this.#connections.size > this.#options.connectionsMax) {

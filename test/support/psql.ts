@@ -74,8 +74,8 @@ async function runProgram(
       });
       child.once('error', reject);
       child.once('exit', (exitCode) => resolve(exitCode));
-      child.stdin.on('error', () => undefined);
-      child.stdin.end(options.input ?? '');
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(options.input ?? '');
     });
     return { output: fs.readFileSync(file, 'utf8'), code };
   } finally {

@@ -89,6 +89,16 @@ describe('frontend decoder', () => {
     expect(decoder.next()).toEqual({ kind: 'sync' });
   });
 
+  it('refuses a startup packet by its length alone, and knows the type of a message that it cannot read', () => {
+    const decoder = new FrontendDecoder();
+    decoder.push(Buffer.from([0, 0, 0, 4]));
+    expect(() => decoder.nextStartup()).toThrow(ProtocolError);
+    const other = new FrontendDecoder();
+    other.push(Buffer.from([0x51, 0, 0, 0, 6, 0xff, 0]));
+    expect(() => other.next()).toThrow(InvalidTextError);
+    expect(other.lastType).toBe(0x51);
+  });
+
   it('hostile bytes end in an error of its own', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
