@@ -128,11 +128,11 @@ export class QuorateSession implements Session {
 
   sync(): MaybePromise<void> {
     const block = this.#ctx.block;
-    if (block === undefined || block.isExplicit) {
-      this.#armIdleTimer();
-      return undefined;
-    }
-    return this.#enter(this.#endImplicit());
+    if (block !== undefined && !block.isExplicit) return this.#enter(this.#endImplicit());
+    // Portals end with their transaction, also one that has not begun or has already committed.
+    if (block === undefined) this.#closePortals();
+    this.#armIdleTimer();
+    return undefined;
   }
 
   fail(): void {
@@ -153,8 +153,7 @@ export class QuorateSession implements Session {
     this.#ctx.abort(new SqlError(SQLSTATE.ADMIN_SHUTDOWN, 'the connection is closed'));
     // NB: a running message sees the signal and ends by itself; its block goes here all the same.
     abandonBlock(this.#ctx);
-    for (const portal of this.#ctx.portals.values()) portal.close();
-    this.#ctx.portals.clear();
+    this.#closePortals();
     this.#ctx.prepared.clear();
   }
 
@@ -267,12 +266,14 @@ export class QuorateSession implements Session {
   }
 
   *#endImplicit(): Steps<void> {
-    for (const [name, portal] of this.#ctx.portals) {
-      portal.close();
-      this.#ctx.portals.delete(name);
-    }
+    this.#closePortals();
     if (this.#ctx.block?.isFailed === true) abandonBlock(this.#ctx);
     else yield* commitBlock(this.#ctx);
+  }
+
+  #closePortals(): void {
+    for (const portal of this.#ctx.portals.values()) portal.close();
+    this.#ctx.portals.clear();
   }
 
   // -- failures and timers ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@
  * transactions are the session's; listening and the registry of cancel keys are the server's.
  */
 import type { MaybePromise } from '../base/maybe-promise.ts';
-import { isPromise } from '../base/maybe-promise.ts';
+import { isPromise, thenMaybe } from '../base/maybe-promise.ts';
 import type { Logger } from '../env/env.ts';
 import type { StreamSocket } from '../env/sockets.ts';
 import { SqlError } from '../../sql/errors/sql-error.ts';
@@ -165,7 +165,7 @@ export class Connection {
     }
     if (message.kind === 'sync') {
       this.#isSkipping = false;
-      const synced = session.sync();
+      const synced = thenMaybe(session.sync(), () => extended.onSynced());
       if (isPromise(synced)) return this.#readyAfter(synced);
       this.#encoder.readyForQuery(session.status);
       return undefined;

@@ -63,6 +63,11 @@ export class ExtendedProtocol {
     }
   }
 
+  /** Outside a block a Sync ends all portals. */
+  onSynced(): void {
+    if (this.#session.status === 'I') this.#formats.clear();
+  }
+
   #bind(message: BindMessage, description: PreparedDescription): MaybePromise<void> {
     const types = description.parameterTypes;
     const { values, formats, resultFormats } = message;
