@@ -51,6 +51,16 @@ export function* transferLeader(
   }
   const range = rangeId(statement.rangeId);
   const node = nodeId(statement.nodeId);
+  const all = { start: KEY_MIN, end: KEY_MAX };
+  const ranges = yield* wait(ctx.shared.kv.listRanges(all, ctx.signal));
+  const found = ranges.find((each) => each.rangeId === range);
+  if (found === undefined) {
+    throw new SqlError(SQLSTATE.UNDEFINED_OBJECT, `range ${range} does not exist`);
+  }
+  if (!found.replicas.includes(node)) {
+    const message = `node ${node} has no replica of range ${range}`;
+    throw new SqlError(SQLSTATE.INVALID_PARAMETER_VALUE, message);
+  }
   yield* wait(ctx.shared.kv.transferLeader(range, node, ctx.signal));
   return 'ALTER RANGE';
 }
