@@ -21,6 +21,8 @@ export interface SqlErrorFields {
   readonly column?: string | undefined;
   readonly dataType?: string | undefined;
   readonly constraint?: string | undefined;
+  /** What was being done, for example which line was read. */
+  readonly context?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -35,6 +37,7 @@ export class SqlError extends QuorateError<SqlState> {
   readonly column: string | undefined;
   readonly dataType: string | undefined;
   readonly constraint: string | undefined;
+  readonly context: string | undefined;
 
   constructor(sqlState: SqlState, message: string, fields: SqlErrorFields = {}) {
     const ambiguous = sqlState === SQLSTATE.STATEMENT_COMPLETION_UNKNOWN;
@@ -48,6 +51,7 @@ export class SqlError extends QuorateError<SqlState> {
     this.column = fields.column;
     this.dataType = fields.dataType;
     this.constraint = fields.constraint;
+    this.context = fields.context;
   }
 
   get sqlState(): SqlState {
@@ -67,6 +71,7 @@ export class SqlError extends QuorateError<SqlState> {
       column: this.column,
       dataType: this.dataType,
       constraint: this.constraint,
+      context: this.context,
       cause: this.cause,
     });
   }

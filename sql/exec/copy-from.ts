@@ -153,19 +153,19 @@ function withContext<T>(table: string, reader: CopyReader, read: () => T): T {
 }
 
 function badFormat(message: string, where: string): SqlError {
-  return new SqlError(SQLSTATE.BAD_COPY_FILE_FORMAT, message, { detail: where });
+  return new SqlError(SQLSTATE.BAD_COPY_FILE_FORMAT, message, { context: where });
 }
 
-/** The place goes into DETAIL: behind what is there. */
-function addContext(error: SqlError, where: string): SqlError {
+function addContext(error: SqlError, context: string): SqlError {
   return new SqlError(error.sqlState, error.message, {
-    detail: error.detail === undefined ? where : `${error.detail}\n${where}`,
+    detail: error.detail,
     hint: error.hint,
     schema: error.schema,
     table: error.table,
     column: error.column,
     dataType: error.dataType,
     constraint: error.constraint,
+    context,
     cause: error,
   });
 }

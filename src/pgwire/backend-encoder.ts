@@ -27,6 +27,7 @@ export interface ErrorFields {
   readonly column?: string | undefined;
   readonly dataType?: string | undefined;
   readonly constraint?: string | undefined;
+  readonly context?: string | undefined;
 }
 
 const INITIAL_BYTES = 8192;
@@ -229,6 +230,7 @@ export class BackendEncoder {
     this.#field('D', fields.detail);
     this.#field('H', fields.hint);
     this.#field('P', fields.position === undefined ? undefined : String(fields.position));
+    this.#field('W', fields.context);
     this.#field('s', fields.schema);
     this.#field('t', fields.table);
     this.#field('c', fields.column);

@@ -21,6 +21,7 @@ export function errorFieldsOf(error: unknown, log: Logger): ErrorFields {
       column: error.column,
       dataType: error.dataType,
       constraint: error.constraint,
+      context: error.context,
     };
   }
   if (error instanceof ProtocolError || error instanceof InvalidTextError) {

@@ -259,6 +259,7 @@ function errorLines(error: SqlError): string[] {
   const lines = [`ERROR ${error.sqlState}: ${error.message}${at}`];
   if (error.detail !== undefined)
     lines.push(`  DETAIL: ${error.detail.replaceAll('\n', '\n    ')}`);
+  if (error.context !== undefined) lines.push(`  CONTEXT: ${error.context}`);
   if (error.hint !== undefined) lines.push(`  HINT: ${error.hint}`);
   return lines.flatMap((line) => line.split('\n'));
 }
