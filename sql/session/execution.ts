@@ -5,7 +5,7 @@ import type { ExecPorts } from '../exec/operator.ts';
 import type { EvalContext } from '../functions/eval-context.ts';
 import type { Datum } from '../types/datum.ts';
 import type { SessionContext } from './session-context.ts';
-import type { Execution } from './statement-planner.ts';
+import type { Execution } from '../plan/statement-planner.ts';
 
 /** DDL waits this long for other schema changes when lock_timeout says nothing. */
 const DDL_LOCK_TIMEOUT_MS = 10000;

@@ -6,7 +6,7 @@
 import type { CatalogCache } from '../catalog/catalog-cache.ts';
 import type { SqlType } from '../types/sql-type.ts';
 import { LruCache } from './lru-cache.ts';
-import type { Plan } from './statement-planner.ts';
+import type { Plan } from '../plan/statement-planner.ts';
 
 const PLANS_MAX = 4096;
 

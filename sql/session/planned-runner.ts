@@ -8,6 +8,7 @@ import { wait } from '../../src/base/steps.ts';
 import { SqlError, notSupported } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { Explain, Statement } from '../parser/ast-statement.ts';
+import { CatalogMiss } from '../catalog/catalog-names.ts';
 import { liftLiterals } from '../parser/literals.ts';
 import type { LiftedStatement } from '../parser/literals.ts';
 import type { Datum } from '../types/datum.ts';
@@ -22,8 +23,7 @@ import { SessionEvalContext } from './session-eval-context.ts';
 import { textColumn } from './setting-statements.ts';
 import { restarting } from './statement-restart.ts';
 import type { Job, RunMode } from './statement-runner.ts';
-import type { Plan, PlannedStatement } from './statement-planner.ts';
-import { CatalogMiss } from './statement-planner.ts';
+import type { Plan, PlannedStatement } from '../plan/statement-planner.ts';
 import { StatementNames, sequenceNames } from './table-lookup.ts';
 import { kindType } from './lifted-literals.ts';
 

@@ -7,7 +7,7 @@ import { wait } from '../../src/base/steps.ts';
 import type { Datum } from '../types/datum.ts';
 import type { PreparedStatement } from './prepared-statement.ts';
 import type { ResultSink } from './session-api.ts';
-import type { Running } from './statement-planner.ts';
+import type { Running } from '../plan/statement-planner.ts';
 
 export class Portal {
   readonly prepared: PreparedStatement;

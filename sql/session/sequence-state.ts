@@ -3,7 +3,7 @@
  * and lastval answer. A statement that needs more numbers takes twice as many each time; what is left over when it
  * ends is given up.
  */
-import { EvaluationWait } from '../exec/evaluation-wait.ts';
+import { EvaluationWait, evaluationRecord } from '../exec/evaluation-wait.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
 import type { SequenceHooks } from '../functions/eval-context.ts';
@@ -54,9 +54,15 @@ export class SequenceState implements SequenceHooks {
 
   nextval(name: string): bigint {
     const pool = this.#pool(name);
-    const value = pool.values[pool.next];
+    const record = evaluationRecord();
+    const action = `nextval ${pool.info.stateId}`;
+    const known = record?.replay(action);
+    const value = known ?? pool.values[pool.next];
     if (value === undefined) throw new EvaluationWait(() => this.#take(pool));
-    pool.next++;
+    if (known === undefined) {
+      pool.next++;
+      record?.add(action, value);
+    }
     this.#current.set(pool.info.stateId, value);
     this.#last = value;
     return value;
@@ -82,9 +88,13 @@ export class SequenceState implements SequenceHooks {
 
   setval(name: string, value: bigint, isCalled: boolean): bigint {
     const { info } = this.#pool(name);
-    const action = `${info.stateId} ${value} ${isCalled}`;
-    if (!this.#done.delete(action)) {
-      throw new EvaluationWait(() => this.#set(info, value, isCalled, action));
+    const record = evaluationRecord();
+    const action = `setval ${info.stateId} ${value} ${isCalled}`;
+    if (record?.replay(action) === undefined) {
+      if (!this.#done.delete(action)) {
+        throw new EvaluationWait(() => this.#set(info, value, isCalled, action));
+      }
+      record?.add(action, value);
     }
     if (isCalled) this.#current.set(info.stateId, value);
     return value;

@@ -16,7 +16,7 @@ import type { SessionEnv } from './session-env.ts';
 import { wallMicros } from './session-env.ts';
 import { Settings } from './settings.ts';
 import type { StatementCache } from './statement-cache.ts';
-import type { StatementPlanner } from './statement-planner.ts';
+import type { StatementPlanner } from '../plan/statement-planner.ts';
 
 /** One per node. */
 export interface SharedState {

@@ -11,7 +11,7 @@ import { SessionContext } from './session-context.ts';
 import type { SessionEnv } from './session-env.ts';
 import { QuorateSession } from './session.ts';
 import { StatementCache } from './statement-cache.ts';
-import type { StatementPlanner } from './statement-planner.ts';
+import type { StatementPlanner } from '../plan/statement-planner.ts';
 
 export interface SessionFactoryOptions {
   readonly planner: StatementPlanner;
@@ -48,12 +48,12 @@ export class SqlSessionFactory implements SessionFactory {
         severity: 'FATAL',
       });
     }
-    if (databases !== undefined && !databases.includes(options.database)) {
-      throw new SqlError(
-        SQLSTATE.INVALID_CATALOG_NAME,
-        `database "${options.database}" does not exist`,
-        { severity: 'FATAL' },
-      );
+    const { database, user } = options;
+    // Clients that name no database ask for one called like the user.
+    if (databases !== undefined && database !== user && !databases.includes(database)) {
+      throw new SqlError(SQLSTATE.INVALID_CATALOG_NAME, `database "${database}" does not exist`, {
+        severity: 'FATAL',
+      });
     }
     const ctx = new SessionContext(this.#shared, options);
     ctx.settings.setDefaults(options.parameters);

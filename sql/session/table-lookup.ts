@@ -3,12 +3,12 @@ import { SqlError, undefinedTable } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import type { Descriptor, TableDescriptor } from '../catalog/descriptors.ts';
+import type { CatalogNames } from '../catalog/catalog-names.ts';
+import { CatalogMiss } from '../catalog/catalog-names.ts';
 import { TxnCatalog } from '../catalog/txn-catalog.ts';
 import type { QualifiedName } from '../parser/ast.ts';
 import type { SequenceInfo } from './sequence-allocator.ts';
 import type { SessionContext } from './session-context.ts';
-import type { CatalogNames } from './statement-planner.ts';
-import { CatalogMiss } from './statement-planner.ts';
 import type { SequenceNames } from './sequence-state.ts';
 import { parseExpression } from '../parser/parse.ts';
 

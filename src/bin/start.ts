@@ -29,8 +29,12 @@ import {
   parseMembers,
 } from '../node/config.ts';
 import { QuorateNode } from '../node/quorate-node.ts';
-import { refusingSessions } from '../node/refusing-sessions.ts';
+import { Planner } from '../../sql/plan/planner.ts';
+import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
 import { LevelEngine } from '../../storage/engine/level-engine.ts';
+
+/** Both are the one database of the cluster. */
+const DATABASES = ['postgres', 'quorate'];
 
 export async function runStart(args: readonly string[]): Promise<number> {
   const { config, dir } = readConfig(args);
@@ -74,7 +78,8 @@ function openNode(config: NodeConfig, dir: string, log: Logger): Promise<Quorate
     disk: new NodeDisk(path.join(dir, 'raft')),
     engine: new LevelEngine(path.join(dir, 'state')),
     rssBytes: () => process.memoryUsage.rss(),
-    makeSessions: refusingSessions,
+    makeSessions: (kv, isReady) =>
+      new SqlSessionFactory(kv, env, { planner: new Planner(), databases: DATABASES, isReady }),
     onFatal,
   });
 }

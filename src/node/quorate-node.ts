@@ -52,7 +52,7 @@ export interface NodePorts {
   readonly engine: Engine;
   readonly rssBytes: () => number;
   /** The SQL layer over this node's key-value client. */
-  readonly makeSessions: (kv: KvClient) => SessionFactory;
+  readonly makeSessions: (kv: KvClient, isReady: () => boolean) => SessionFactory;
   /** The node cannot go on: a failed sync, a broken invariant below Raft. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -157,11 +157,15 @@ export class QuorateNode {
     this.clock = this.#makeClock(ceiling, acceptors);
     this.store = this.#makeStore(ceiling, durable.recovered);
     this.kv = this.#makeKv(members);
-    this.#sql = new SqlServer(env, ports.makeSessions(this.kv), {
-      host: config.host,
-      port: config.sqlPort,
-      connectionsMax: config.settings.connectionsMax,
-    });
+    this.#sql = new SqlServer(
+      env,
+      ports.makeSessions(this.kv, () => this.isReady),
+      {
+        host: config.host,
+        port: config.sqlPort,
+        connectionsMax: config.settings.connectionsMax,
+      },
+    );
   }
 
   #makeClock(ceiling: ClockCeiling, acceptors: readonly NodeId[]): QuorumClock {

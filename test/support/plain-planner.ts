@@ -7,7 +7,7 @@ import { notSupported } from '../../sql/errors/sql-error.ts';
 import type { Expr } from '../../sql/parser/ast.ts';
 import { parseExpression } from '../../sql/parser/parse.ts';
 import { printExpression } from '../../sql/parser/print.ts';
-import type { Computed, StatementPlanner } from '../../sql/session/statement-planner.ts';
+import type { Computed, StatementPlanner } from '../../sql/plan/statement-planner.ts';
 import { DEFAULT_FORMAT } from '../../sql/types/format-context.ts';
 import type { SqlType } from '../../sql/types/sql-type.ts';
 import { decodeText } from '../../sql/types/text-format.ts';

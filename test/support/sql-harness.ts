@@ -9,7 +9,7 @@ import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
 import type { Datum } from '../../sql/types/datum.ts';
 import type { FormatContext } from '../../sql/types/format-context.ts';
 import { encodeText } from '../../sql/types/text-format.ts';
-import { plainPlanner } from './plain-planner.ts';
+import { Planner } from '../../sql/plan/planner.ts';
 import type { LocalKvOptions } from './local-kv.ts';
 import { LocalKv } from './local-kv.ts';
 
@@ -78,7 +78,7 @@ export function makeHarness(options: LocalKvOptions = {}): Harness {
 }
 
 function harnessOver(kv: LocalKv, client: KvClient, time: VirtualTime): Harness {
-  const factory = new SqlSessionFactory(client, virtualEnv(time), { planner: plainPlanner });
+  const factory = new SqlSessionFactory(client, virtualEnv(time), { planner: new Planner() });
   const fatal: SqlError[] = [];
   let processId = 100;
   return {

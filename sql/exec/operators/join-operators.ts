@@ -6,6 +6,7 @@
  * when it depends on it: `LookupJoin`).
  */
 import type { Datum, Row } from '../../types/datum.ts';
+import { evaluating } from '../evaluation-wait.ts';
 import { MemoryBudget } from '../memory-budget.ts';
 import type { Batch, ExecPorts, Operator, Predicate } from '../operator.ts';
 import { BATCH_ROWS, Breather } from '../operator.ts';
@@ -20,6 +21,8 @@ export interface JoinShape {
   readonly rightWidth: number;
   /** Undefined: all pairs match. */
   readonly condition: Predicate | undefined;
+  /** The condition may ask to wait: it has a subquery. */
+  readonly mayWait?: boolean;
 }
 
 /** Undefined key: NULL somewhere, which equals nothing. */
@@ -73,12 +76,15 @@ abstract class JoinBase implements Operator {
   }
 
   *#joinRow(left: Row, out: Batch): Steps<void> {
-    const { kind, condition } = this.shape;
+    const { kind, condition, mayWait } = this.shape;
     const candidates = yield* this.candidates(left);
     let isMatched = false;
     for (const right of candidates) {
       const row = kind === 'semi' && condition === undefined ? left : [...left, ...right.row];
-      if (condition !== undefined && !condition(row)) continue;
+      if (condition !== undefined) {
+        const holds = mayWait === true ? yield* evaluating(() => condition(row)) : condition(row);
+        if (!holds) continue;
+      }
       isMatched = true;
       if (kind === 'semi' || kind === 'anti') break;
       right.isMatched = true;

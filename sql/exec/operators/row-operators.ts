@@ -10,11 +10,13 @@ import type { Steps } from '../../../src/base/steps.ts';
 export class FilterOperator implements Operator {
   readonly #input: Operator;
   readonly #predicate: Predicate;
+  readonly #mayWait: boolean;
   readonly #breather: Breather;
 
-  constructor(input: Operator, predicate: Predicate, ports: ExecPorts) {
+  constructor(input: Operator, predicate: Predicate, ports: ExecPorts, mayWait = true) {
     this.#input = input;
     this.#predicate = predicate;
+    this.#mayWait = mayWait;
     this.#breather = new Breather(ports);
   }
 
@@ -22,7 +24,7 @@ export class FilterOperator implements Operator {
     for (;;) {
       const batch = yield* this.#input.next();
       if (batch === undefined) return undefined;
-      const kept = yield* evaluating(() => batch.filter(this.#predicate));
+      const kept = this.#mayWait ? yield* this.#filterEach(batch) : batch.filter(this.#predicate);
       yield* this.#breather.after(batch.length);
       if (kept.length > 0) return kept;
     }
@@ -30,6 +32,15 @@ export class FilterOperator implements Operator {
 
   close(): void {
     this.#input.close();
+  }
+
+  /** Row by row, so that what has been waited for is not evaluated again for the rows before. */
+  *#filterEach(batch: Batch): Steps<Batch> {
+    const kept: Batch = [];
+    for (const row of batch) {
+      if (yield* evaluating(() => this.#predicate(row))) kept.push(row);
+    }
+    return kept;
   }
 }
 

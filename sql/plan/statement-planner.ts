@@ -6,34 +6,16 @@
 import type { KvClient, KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import type { SchemaExpressions } from '../catalog/schema-change.ts';
-import type { CheckDescriptor, Descriptor, TableDescriptor } from '../catalog/descriptors.ts';
+import type { CatalogNames } from '../catalog/catalog-names.ts';
+import type { CheckDescriptor, TableDescriptor } from '../catalog/descriptors.ts';
 import type { ExecPorts, Operator, Predicate } from '../exec/operator.ts';
 import type { EvalContext } from '../functions/eval-context.ts';
 import type { Delete, Expr, Insert, Query, Update } from '../parser/ast.ts';
 import type { Datum } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
-import type { ResultColumn } from './session-api.ts';
+import type { ResultColumn } from '../session/session-api.ts';
 
 export type PlannedStatement = Query | Insert | Update | Delete;
-
-/** Names to descriptors, without waiting. */
-export interface CatalogNames {
-  /** The relation of a name: undefined when there is none. Throws `CatalogMiss` when that is not known yet. */
-  relation(schema: string | undefined, name: string): Descriptor | undefined;
-}
-
-/** The catalog has to be read before the statement can be planned. */
-export class CatalogMiss extends Error {
-  override readonly name = 'CatalogMiss';
-  readonly schema: string | undefined;
-  readonly relation: string;
-
-  constructor(schema: string | undefined, relation: string) {
-    super(`relation "${relation}" has to be looked up`);
-    this.schema = schema;
-    this.relation = relation;
-  }
-}
 
 export interface PlanRequest {
   /** The text that positions of errors refer to. */
