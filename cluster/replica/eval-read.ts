@@ -11,10 +11,11 @@
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { spanCovers } from '../../src/base/span.ts';
+import { keyAfter, spanContains, spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_MAX } from '../../src/base/timestamp.ts';
 import type { TableFence } from '../../src/kv/kv-client.ts';
+import { TABLES_SPAN } from '../../src/kv/keyspace.ts';
 import type {
   GetRequest,
   RangeReply,
@@ -67,9 +68,17 @@ export function readSpan(
   return thenMaybe(replica.fences.mismatch(fences, ts), (mismatch): MaybePromise<RangeReply> => {
     if (mismatch !== undefined) return { kind: 'schemaMismatch', ...mismatch };
     const { limitRows, limitBytes, reverse } = request;
-    const batch = replica.host.mvcc.scan(span, ts, { limitRows, limitBytes, reverse });
+    const rowSpan = withoutFence(span, replica.state.descriptor.start);
+    const batch = replica.host.mvcc.scan(rowSpan, ts, { limitRows, limitBytes, reverse });
     return thenMaybe(batch, ({ rows, resume }): RowsReply => ({ kind: 'rows', rows, resume }));
   });
+}
+
+/** Where a range begins within a table lies the table's fence (see `fenceKey`), which is no row. */
+function withoutFence(span: Span, rangeStart: Key): Span {
+  const isWithin = span.start <= rangeStart && rangeStart < span.end;
+  if (!isWithin || !spanContains(TABLES_SPAN, rangeStart)) return span;
+  return { start: keyAfter(rangeStart), end: span.end };
 }
 
 /** Has anything in the spans changed in (`fromTs`, `toTs`]? A snapshot read at `toTs` in all other respects. */

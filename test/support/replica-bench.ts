@@ -12,6 +12,7 @@ import { decodeCommand } from '../../cluster/replica/command.ts';
 import { RangeState } from '../../cluster/replica/range-state.ts';
 import { Replica } from '../../cluster/replica/replica.ts';
 import { nodeId, rangeId } from '../../src/base/ids.ts';
+import type { Key } from '../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN } from '../../src/base/span.ts';
 import { EPOCH_UNIX_MS, TS_MAX, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Env, Logger } from '../../src/env/env.ts';
@@ -46,17 +47,17 @@ export class ReplicaBench {
   #index = 0;
   #timers: Timed[] = [];
 
-  static async open(): Promise<ReplicaBench> {
+  static async open(start: Key = KEY_MIN): Promise<ReplicaBench> {
     const made: { bench?: ReplicaBench } = {};
     const env = makeEnv(() => made.bench);
     const engine = new MemEngine();
     await engine.open();
     const mvcc = await MvccStore.open(env.scheduler, engine);
-    made.bench = new ReplicaBench(env, mvcc);
+    made.bench = new ReplicaBench(env, mvcc, start);
     return made.bench;
   }
 
-  private constructor(env: Env, mvcc: MvccStore) {
+  private constructor(env: Env, mvcc: MvccStore, start: Key) {
     this.env = env;
     this.mvcc = mvcc;
     this.hlc = new Hlc(env.clock, TS_ZERO);
@@ -68,7 +69,7 @@ export class ReplicaBench {
     const descriptor = {
       rangeId: rangeId(1),
       generation: 0,
-      start: KEY_MIN,
+      start,
       end: KEY_MAX,
       replicas: [this.self],
     };

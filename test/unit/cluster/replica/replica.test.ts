@@ -4,7 +4,7 @@ import type { PrepareRequest, RangeReply } from '../../../../cluster/range/reque
 import type { LockId, TxnId } from '../../../../src/base/ids.ts';
 import { makeTxnId, nodeId } from '../../../../src/base/ids.ts';
 import type { Key } from '../../../../src/base/span.ts';
-import { KEY_MAX, KEY_MIN, key, pointSpan } from '../../../../src/base/span.ts';
+import { KEY_MAX, KEY_MIN, key, keyAfter, pointSpan } from '../../../../src/base/span.ts';
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../../../src/base/timestamp.ts';
 import { tablePrefix } from '../../../../src/kv/keyspace.ts';
@@ -244,6 +244,27 @@ describe('replica', () => {
       kind: 'refused',
       reason: 'moved',
     });
+  });
+
+  it('RANGE-2: a scan from where a range begins gives rows, and not the fence', async () => {
+    bench = await ReplicaBench.open(b);
+    await bench.lead();
+    const row = keyAfter(b);
+    const span = { start: b, end: KEY_MAX };
+    void prepare({
+      ...{ fenceWrites: [{ tableId: 5, version: 3 }], anchor: row, span },
+      writes: [{ key: row, value: value('row') }],
+    });
+    await bench.settle();
+    await bench.commit();
+    expect(bench.mvcc.newest(b)).toBeDefined();
+    for (const reverse of [false, true]) {
+      const reply = await bench.ask({
+        ...{ kind: 'scan', span, ts: TS_ZERO, reverse, limitRows: 9, limitBytes: 999 },
+        fences: [{ tableId: 5, version: 3 }],
+      });
+      expect(reply).toMatchObject({ kind: 'rows', rows: [{ key: row }] });
+    }
   });
 
   it('answers a request planned with another schema with the fence found', async () => {
