@@ -47,6 +47,10 @@ import {
 import type { Scope } from './scope.ts';
 import { startOf } from './start-of.ts';
 
+const NO_SUBQUERIES: ReadonlyMap<string, string> = new Map([
+  ['check constraints', 'check constraint'],
+  ['DEFAULT expressions', 'DEFAULT expression'],
+]);
 const COLLATIONS = new Set(['C', 'POSIX', 'default', 'ucs_basic']);
 
 export class ExpressionBinder implements ExprBinder {
@@ -124,14 +128,18 @@ export class ExpressionBinder implements ExprBinder {
       case 'in list':
         return bindInList(this, expr);
       case 'in subquery':
+        this.#refuseSubquery(expr);
         return bindInSubquery(this, expr);
       case 'like':
         return bindLike(this, expr);
       case 'quantified':
+        this.#refuseSubquery(expr);
         return bindQuantified(this, expr);
       case 'exists':
+        this.#refuseSubquery(expr);
         return bindExists(this, expr.query);
       case 'scalar subquery':
+        this.#refuseSubquery(expr);
         return bindScalarSubquery(this, expr);
       case 'case':
         return this.#case(expr);
@@ -154,6 +162,12 @@ export class ExpressionBinder implements ExprBinder {
       default:
         return this.#refuse(expr);
     }
+  }
+
+  /** What the catalog keeps may look at nothing but its own row. */
+  #refuseSubquery({ position }: Expr): void {
+    const place = NO_SUBQUERIES.get(this.scope.clause);
+    if (place !== undefined) throw this.ctx.refused(`cannot use subquery in ${place}`, position);
   }
 
   #refuse(

@@ -70,7 +70,7 @@ function nearHint(
     const elsewhere = wanted === undefined ? 0 : editDistance(wanted.alias, table.alias);
     for (const column of table.columns) {
       const own = editDistance(name, column.name);
-      if (own > [...name].length / 2) continue;
+      if (own > Array.from(name).length / 2) continue;
       const distance = own + elsewhere;
       if (distance > best || distance > EDITS_MAX) continue;
       if (distance < best) found = [];
@@ -84,8 +84,8 @@ function nearHint(
 
 /** Insertions, deletions and replacements of characters (Levenshtein). */
 function editDistance(from: string, to: string): number {
-  const a = [...from];
-  const b = [...to];
+  const a = Array.from(from);
+  const b = Array.from(to);
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   a.forEach((left, i) => {
     const next = [i + 1];

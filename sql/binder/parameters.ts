@@ -9,6 +9,8 @@ import { TEXT, UNKNOWN, formatType, withModifier } from '../types/sql-type.ts';
 
 export class ParameterTypes {
   readonly #types: (SqlType | undefined)[];
+  /** Those that an expression mentions. */
+  readonly #seen = new Set<number>();
 
   constructor(declared: readonly (SqlType | undefined)[]) {
     this.#types = [...declared];
@@ -16,6 +18,7 @@ export class ParameterTypes {
 
   /** The type as far as it is known; `index` from 0. */
   typeOf(index: number): SqlType {
+    this.#seen.add(index);
     while (this.#types.length <= index) this.#types.push(undefined);
     return this.#types[index] ?? UNKNOWN;
   }
@@ -38,6 +41,12 @@ export class ParameterTypes {
 
   /** 42P18 for a number in between that no expression mentions. */
   finish(): SqlType[] {
-    return Array.from(this.#types, (type) => type ?? TEXT);
+    return Array.from(this.#types, (type, index) => {
+      if (type !== undefined || this.#seen.has(index)) return type ?? TEXT;
+      throw new SqlError(
+        SQLSTATE.INDETERMINATE_DATATYPE,
+        `could not determine data type of parameter $${index + 1}`,
+      );
+    });
   }
 }

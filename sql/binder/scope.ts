@@ -94,8 +94,8 @@ export class Scope {
 
   /** The same names in another clause. */
   in(clause: string, aggregates?: AggregateCollector): Scope {
-    const { parent, tables, columns, ctes } = this;
-    return new Scope({ parent, tables, columns, ctes, clause, aggregates });
+    const { parent, tables, columns, hidden, ctes } = this;
+    return new Scope({ parent, tables, columns, hidden, ctes, clause, aggregates });
   }
 
   /** True when a column is one of this level's. */

@@ -93,9 +93,9 @@ function lcmOf(a: bigint, b: bigint): bigint {
 
 /** width_bucket(operand, low, high, count). */
 function widthBucket(operand: Decimal, low: Decimal, high: Decimal, count: number): number {
-  if (count <= 0) throw new SqlError('22023', 'count must be greater than zero');
+  if (count <= 0) throw new SqlError('2201G', 'count must be greater than zero');
   const order = compareDecimals(low, high);
-  if (order === 0) throw new SqlError('22023', 'lower bound cannot equal upper bound');
+  if (order === 0) throw new SqlError('2201G', 'lower bound cannot equal upper bound');
   const [bottom, top] = order < 0 ? [low, high] : [high, low];
   const isBelow = compareDecimals(operand, bottom) < 0;
   const isAbove = compareDecimals(operand, top) >= 0;

@@ -15,7 +15,7 @@ import type { Datum, Interval } from '../types/datum.ts';
 import { decimalOfFloat, decimalToNumber } from '../types/decimal.ts';
 import type { Decimal } from '../types/decimal.ts';
 import { formatFloat8 } from '../types/float-format.ts';
-import { justifyDays, justifyHours, makeInterval } from '../types/interval.ts';
+import { justifyDays, justifyHours, justifyInterval, makeInterval } from '../types/interval.ts';
 import {
   BOOL,
   DATE,
@@ -57,7 +57,12 @@ import type { EvalContext } from './eval-context.ts';
 import { entry } from './function-entry.ts';
 import type { FunctionEntry } from './function-entry.ts';
 import { decimalToChar } from './to-char-number.ts';
-import { numberFromTemplate, timestampFromTemplate, timestampToChar } from './to-char.ts';
+import {
+  intervalToChar,
+  numberFromTemplate,
+  timestampFromTemplate,
+  timestampToChar,
+} from './to-char.ts';
 
 const STABLE = { volatility: 'stable' } as const;
 const UNIX_EPOCH_MICROS = BigInt(UNIX_EPOCH_DAYS) * MICROS_PER_DAY;
@@ -334,9 +339,7 @@ const MAKERS: readonly FunctionEntry[] = [
   entry('to_timestamp', [FLOAT8], TIMESTAMPTZ, (args) => timestampOfUnix(args[0] as number)),
   entry('justify_days', [INTERVAL], INTERVAL, (args) => justifyDays(args[0] as Interval)),
   entry('justify_hours', [INTERVAL], INTERVAL, (args) => justifyHours(args[0] as Interval)),
-  entry('justify_interval', [INTERVAL], INTERVAL, (args) =>
-    justifyDays(justifyHours(args[0] as Interval)),
-  ),
+  entry('justify_interval', [INTERVAL], INTERVAL, (args) => justifyInterval(args[0] as Interval)),
   entry('isfinite', [DATE], BOOL, (args) => Number.isFinite(args[0])),
   entry('isfinite', [TIMESTAMP], BOOL, (args) => !isInfiniteTimestamp(args[0] as bigint)),
   entry('isfinite', [TIMESTAMPTZ], BOOL, (args) => !isInfiniteTimestamp(args[0] as bigint)),
@@ -392,13 +395,9 @@ const TEMPLATES: readonly FunctionEntry[] = [
         : timestampToChar(charTime(args[0] as bigint, ctx), args[1] as string),
     STABLE,
   ),
-  entry('to_char', [INTERVAL, TEXT], TEXT, (args) => {
-    // Intervals use the places of a time of day; days go where the month's day is.
-    const value = args[0] as Interval;
-    const days = BigInt(value.days) * MICROS_PER_DAY;
-    const time = { micros: days + value.micros - MICROS_PER_DAY, zoneName: '', zoneOffset: 0 };
-    return timestampToChar(time, args[1] as string);
-  }),
+  entry('to_char', [INTERVAL, TEXT], TEXT, (args) =>
+    intervalToChar(args[0] as Interval, args[1] as string),
+  ),
   numberToChar(INT4, integerDecimal),
   numberToChar(INT8, integerDecimal),
   numberToChar(NUMERIC, (value) => value as Decimal),

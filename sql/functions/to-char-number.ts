@@ -69,7 +69,7 @@ function parseTemplate(text: string): NumberTemplate {
   let ordinal: NumberTemplate['ordinal'] = '';
   let isScientific = false;
   let prefix = '';
-  const unit = /"((?:[^"\\]|\\.)*)"|FM|EEEE|TH|MI|PL|SG|PR|[SDGLV]|[\s\S]/gi;
+  const unit = /"((?:[^"\\]|\\.)*)"|FM|EEEE|TH|MI|PL|SG|PR|RN|[SDGLV]|[\s\S]/gi;
   for (const match of text.matchAll(unit)) {
     const token = match[0].toUpperCase();
     const target = hasPoint ? fraction : whole;
@@ -81,9 +81,9 @@ function parseTemplate(text: string): NumberTemplate {
     else if (token === 'S' || token === 'MI' || token === 'SG' || token === 'PL') {
       sign = `${token}${isBefore ? '<' : '>'}`;
     } else if (token === 'PR') sign = 'PR';
-    else if (token === 'V')
-      throw new SqlError('0A000', 'the pattern V is not supported in to_char');
-    else if (token === '9' || token === '0' || token === ',') target.push(token);
+    else if (token === 'V' || token === 'RN') {
+      throw new SqlError('0A000', `the pattern ${token} is not supported in to_char`);
+    } else if (token === '9' || token === '0' || token === ',') target.push(token);
     else if (token === 'G') target.push(',');
     else if (token === 'L') target.push('" ');
     else if (isBefore && !hasPoint && sign === 'none') prefix += match[1] ?? match[0];

@@ -20,6 +20,7 @@ import {
   two,
 } from '../types/calendar.ts';
 import { parseDecimal } from '../types/decimal.ts';
+import type { Interval } from '../types/datum.ts';
 import type { Decimal } from '../types/decimal.ts';
 import { formatOffset } from '../types/time-zone.ts';
 
@@ -110,7 +111,37 @@ export interface CharTime {
 }
 
 export function timestampToChar(time: CharTime, template: string): string {
-  const fields = fieldsOf(time);
+  return toChar(fieldsOf(time), template);
+}
+
+/** What an interval has: it lies on no date, so names of days and the like mean nothing. */
+const INTERVAL_PATTERNS: ReadonlySet<DatePattern> = new Set<DatePattern>([
+  ...(['HH24', 'HH12', 'HH', 'MI', 'SS', 'MS', 'US', 'SSSS', 'SSSSS'] as const),
+  ...(['DD', 'MM', 'YYYY', 'AM', 'PM', 'am', 'pm'] as const),
+]);
+
+export function intervalToChar({ months, days, micros }: Interval, template: string): string {
+  if (months < 0 || days < 0 || micros < 0n) {
+    throw new SqlError('0A000', 'to_char of a negative interval is not supported');
+  }
+  const wrong = tokenize(template).some(
+    (token) => token.kind === 'field' && !INTERVAL_PATTERNS.has(token.pattern),
+  );
+  if (wrong) {
+    throw new SqlError('22007', 'invalid format specification for an interval value', {
+      hint: 'Intervals are not tied to specific calendar dates.',
+    });
+  }
+  const fields: DateFields = {
+    ...{ days, year: Math.floor(months / 12), month: months % 12, day: days },
+    seconds: Number(micros / MICROS_PER_SECOND),
+    micros: Number(micros % MICROS_PER_SECOND),
+    ...{ zoneName: '', zoneOffset: 0, isInterval: true },
+  };
+  return toChar(fields, template);
+}
+
+function toChar(fields: DateFields, template: string): string {
   let out = '';
   let isFill = false;
   for (const token of tokenize(template)) {
@@ -180,6 +211,7 @@ interface DateFields {
   readonly micros: number;
   readonly zoneName: string;
   readonly zoneOffset: number;
+  readonly isInterval?: boolean;
 }
 
 function fieldsOf(time: CharTime): DateFields {
@@ -197,7 +229,7 @@ function fieldsOf(time: CharTime): DateFields {
 
 function dateField(pattern: DatePattern, f: DateFields): string {
   const hour = Math.floor(f.seconds / 3600);
-  const shownYear = f.year > 0 ? f.year : 1 - f.year;
+  const shownYear = f.year > 0 || f.isInterval === true ? f.year : 1 - f.year;
   switch (pattern) {
     case 'HH24':
       return two(hour);

@@ -412,7 +412,7 @@ export class PlanBuilder {
     const targets = rel.targets.map((target) => ({
       target,
       slot: must(env.slotOf(target.keyColumn.id)),
-      fence: codecOf(target.table).fence,
+      codec: codecOf(target.table),
     }));
     return {
       ...{ columns: input.columns, rows: input.rows, isOrdered: input.isOrdered },

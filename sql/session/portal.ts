@@ -10,6 +10,7 @@ import type { ResultSink } from './session-api.ts';
 import type { Running } from '../plan/statement-planner.ts';
 
 export class Portal {
+  readonly name: string;
   readonly prepared: PreparedStatement;
   readonly parameters: readonly Datum[];
   /** Its message is being handled: it is not to be closed under it. */
@@ -18,7 +19,8 @@ export class Portal {
   /** All its rows have been given: executing it again gives none. */
   isDone = false;
 
-  constructor(prepared: PreparedStatement, parameters: readonly Datum[]) {
+  constructor(name: string, prepared: PreparedStatement, parameters: readonly Datum[]) {
+    this.name = name;
     this.prepared = prepared;
     this.parameters = parameters;
   }
@@ -36,7 +38,7 @@ export class RowStream {
   #batch: Batch | undefined;
   #at = 0;
   #isEmpty = false;
-  /** Rows given so far, over all requests. */
+  /** Rows given in answer to the last request. */
   count = 0;
 
   constructor(running: Running) {
@@ -52,6 +54,7 @@ export class RowStream {
 
   /** Gives up to `maxRows` rows (0: all); true when there are no more. */
   *send(sink: ResultSink, maxRows: number): Steps<boolean> {
+    this.count = 0;
     if (this.#isEmpty) return true;
     for (let sent = 0; maxRows === 0 || sent < maxRows; sent++) {
       if (this.#batch === undefined || this.#at >= this.#batch.length) {

@@ -104,7 +104,7 @@ export function bindPortal(
     throw new SqlError(SQLSTATE.CONFIGURATION_LIMIT_EXCEEDED, 'too many portals');
   }
   known?.close();
-  ctx.portals.set(source.portal, new Portal(prepared, source.parameters));
+  ctx.portals.set(source.portal, new Portal(source.portal, prepared, source.parameters));
 }
 
 export function mustPortal(ctx: SessionContext, name: string): Portal {

@@ -331,6 +331,26 @@ export function justifyDays(value: Interval): Interval {
   return makeInterval(months, days, value.micros);
 }
 
+/** Both, so that all three parts have the same sign. */
+export function justifyInterval(value: Interval): Interval {
+  const { months, days, micros } = justifyDays(justifyHours(value));
+  const isPositive = months > 0 || (months === 0 && days > 0);
+  const isNegative = months < 0 || (months === 0 && days < 0);
+  if (isPositive && micros < 0n) {
+    return justifyMonths(months, days - 1, micros + MICROS_PER_DAY);
+  }
+  if (isNegative && micros > 0n) {
+    return justifyMonths(months, days + 1, micros - MICROS_PER_DAY);
+  }
+  return { months, days, micros };
+}
+
+function justifyMonths(months: number, days: number, micros: bigint): Interval {
+  if (months > 0 && days < 0) return makeInterval(months - 1, days + 30, micros);
+  if (months < 0 && days > 0) return makeInterval(months + 1, days - 30, micros);
+  return makeInterval(months, days, micros);
+}
+
 /** Each 24 hours become a day. */
 export function justifyHours(value: Interval): Interval {
   const whole = value.micros / MICROS_PER_DAY;

@@ -12,11 +12,14 @@ import type {
   KvCursor,
   KvRow,
   KvTxn,
+  LockedRow,
   LockOptions,
   ScanOptions,
   TableFence,
 } from '../../../src/kv/kv-client.ts';
-import { internalError } from '../../errors/sql-error.ts';
+import { KvError } from '../../../src/kv/kv-errors.ts';
+import { SqlError, internalError } from '../../errors/sql-error.ts';
+import { SQLSTATE } from '../../errors/sqlstate.ts';
 import type { Datum, Row } from '../../types/datum.ts';
 import { evaluating } from '../evaluation-wait.ts';
 import type { Batch, ExecPorts, Operator, Predicate } from '../operator.ts';
@@ -198,7 +201,7 @@ export class LockedPointsOperator implements Operator {
     this.#isDone = true;
     const access = yield* evaluating(this.#input.access);
     if (access.kind !== 'points' || access.keys.length === 0) return undefined;
-    const locked = yield* wait(this.#txn.lock(access.keys, this.#spec.codec.fence, this.#lock));
+    const locked = yield* lockRows(this.#txn, access.keys, this.#spec.codec, this.#lock);
     const { predicate } = this.#input;
     const batch: Batch = [];
     for (const { key, value, isGranted } of locked) {
@@ -217,7 +220,7 @@ export class LockedPointsOperator implements Operator {
 /** The rows to lock of one table: where their keys stand in the rows. */
 export interface LockSlot {
   readonly slot: number;
-  readonly fence: TableFence;
+  readonly codec: TableCodec;
   readonly lock: LockOptions;
 }
 
@@ -262,10 +265,10 @@ export class LockOperator implements Operator {
     this.#batch = [];
   }
 
-  *#lockRows(rows: Batch, { slot, fence, lock }: LockSlot): Steps<Batch> {
+  *#lockRows(rows: Batch, { slot, codec, lock }: LockSlot): Steps<Batch> {
     const keys = [...new Set(rows.map((row) => row[slot] as Key))].sort();
     if (keys.length === 0) return rows;
-    const locked = yield* wait(this.#txn.lock(keys, fence, lock));
+    const locked = yield* lockRows(this.#txn, keys, codec, lock);
     if (lock.wait !== 'skip') return rows;
     const granted = new Set(locked.filter((l) => l.isGranted).map((l) => l.key));
     return rows.filter((row) => granted.has(row[slot] as Key));
@@ -273,6 +276,21 @@ export class LockOperator implements Operator {
 }
 
 const CHUNK_MAX = 500;
+
+function* lockRows(
+  txn: KvTxn,
+  keys: readonly Key[],
+  { fence, table }: TableCodec,
+  lock: LockOptions,
+): Steps<LockedRow[]> {
+  try {
+    return yield* wait(txn.lock(keys, fence, lock));
+  } catch (error) {
+    if (!(error instanceof KvError) || error.code !== 'lock_not_available') throw error;
+    const message = `could not obtain lock on row in relation "${table.name}"`;
+    throw new SqlError(SQLSTATE.LOCK_NOT_AVAILABLE, message, { cause: error });
+  }
+}
 
 /** The latest read has to become a snapshot: it takes more than one request. */
 export class NeedsSnapshot extends Error {
