@@ -86,16 +86,20 @@ export class TxnCatalog {
     if (this.isPrivate) return yield* this.#named(schema, name);
     const known = this.#cache.byName(schema, name);
     if (known !== undefined) return { kind: known.kind, descriptor: known };
+    const found = yield* this.newestByName(schema, name);
+    if (found !== undefined) this.#cache.put(found.descriptor);
+    return found;
+  }
+
+  /** As it is now, whatever the node knows. */
+  *newestByName(schema: string, name: string): Steps<NamedDescriptor | undefined> {
     const reader = this.#kv.begin({ txnMaxBytes: READ_BYTES, signal: this.#signal });
     try {
-      const key = nameKey(schema, name);
-      const bytes = yield* wait(reader.get(key, undefined));
+      const bytes = yield* wait(reader.get(nameKey(schema, name), undefined));
       if (bytes === undefined) return undefined;
       const entry = decodeName(bytes);
       const descriptor = yield* readDescriptor(reader, entry.id);
-      if (descriptor === undefined) return undefined;
-      this.#cache.put(descriptor);
-      return { kind: entry.kind, descriptor };
+      return descriptor === undefined ? undefined : { kind: entry.kind, descriptor };
     } finally {
       reader.rollback();
     }

@@ -166,27 +166,33 @@ export function divisionByZero(): SqlError {
   return new SqlError(SQLSTATE.DIVISION_BY_ZERO, 'division by zero');
 }
 
-export function notNullViolation(table: string, column: string, detail?: string): SqlError {
+/** The table whose rule was violated. */
+interface Relation {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export function notNullViolation(table: Relation, column: string, detail?: string): SqlError {
   return new SqlError(
     SQLSTATE.NOT_NULL_VIOLATION,
-    `null value in column "${column}" of relation "${table}" violates not-null constraint`,
-    { table, column, detail },
+    `null value in column "${column}" of relation "${table.name}" violates not-null constraint`,
+    { schema: table.schema, table: table.name, column, detail },
   );
 }
 
-export function uniqueViolation(table: string, constraint: string, detail?: string): SqlError {
+export function uniqueViolation(table: Relation, constraint: string, detail?: string): SqlError {
   return new SqlError(
     SQLSTATE.UNIQUE_VIOLATION,
     `duplicate key value violates unique constraint "${constraint}"`,
-    { table, constraint, detail },
+    { schema: table.schema, table: table.name, constraint, detail },
   );
 }
 
-export function checkViolation(table: string, constraint: string, detail?: string): SqlError {
+export function checkViolation(table: Relation, constraint: string, detail?: string): SqlError {
   return new SqlError(
     SQLSTATE.CHECK_VIOLATION,
-    `new row for relation "${table}" violates check constraint "${constraint}"`,
-    { table, constraint, detail },
+    `new row for relation "${table.name}" violates check constraint "${constraint}"`,
+    { schema: table.schema, table: table.name, constraint, detail },
   );
 }
 

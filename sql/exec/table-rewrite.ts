@@ -115,7 +115,7 @@ export class TableRewrite implements SchemaRows {
         throw new SqlError(
           SQLSTATE.CHECK_VIOLATION,
           `check constraint "${check.name}" of relation "${table.name}" is violated by some row`,
-          { table: table.name, constraint: check.name },
+          { schema: table.schema, table: table.name, constraint: check.name },
         );
       }
     });
@@ -174,7 +174,7 @@ export class TableRewrite implements SchemaRows {
         seen.add(pieces);
       }
     });
-    return found ?? uniqueViolation(to.name, to.primary.name);
+    return found ?? uniqueViolation(to, to.primary.name);
   }
 
   *#eachBatch(
@@ -200,12 +200,13 @@ function containsNull(table: TableDescriptor, column: ColumnDescriptor): SqlErro
   return new SqlError(
     SQLSTATE.NOT_NULL_VIOLATION,
     `column "${column.name}" of relation "${table.name}" contains null values`,
-    { table: table.name, column: column.name },
+    { schema: table.schema, table: table.name, column: column.name },
   );
 }
 
 function couldNotCreate(table: TableDescriptor, index: IndexDescriptor, detail: string): SqlError {
   return new SqlError(SQLSTATE.UNIQUE_VIOLATION, `could not create unique index "${index.name}"`, {
+    schema: table.schema,
     table: table.name,
     constraint: index.name,
     detail: detail.replace(/already exists\.$/, 'is duplicated.'),

@@ -60,15 +60,19 @@ export class TableWriter {
 
   /** NOT NULL and CHECK. */
   checkRow(row: Row): void {
-    const { columns, name } = this.table;
+    const { columns } = this.table;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i];
       if (column?.isNotNull !== true || (row[i] ?? null) !== null) continue;
-      throw notNullViolation(name, column.name, rowDetail(this.table, row, this.#ports.format));
+      throw notNullViolation(
+        this.table,
+        column.name,
+        rowDetail(this.table, row, this.#ports.format),
+      );
     }
     for (const check of this.#ports.checks) {
       if (check.holds(row)) continue;
-      throw checkViolation(name, check.name, rowDetail(this.table, row, this.#ports.format));
+      throw checkViolation(this.table, check.name, rowDetail(this.table, row, this.#ports.format));
     }
   }
 
@@ -231,7 +235,7 @@ export class TableWriter {
 
   #duplicate(index: IndexDescriptor, row: Row): SqlError {
     const detail = keyDetail(this.table, index, row, this.#ports.format);
-    return uniqueViolation(this.table.name, index.name, detail);
+    return uniqueViolation(this.table, index.name, detail);
   }
 }
 

@@ -66,7 +66,7 @@ export class Planner extends ConstantPlanner implements StatementPlanner {
       columns: returning === undefined ? undefined : returningColumns(returning),
       parameterTypes: ctx.parameters.finish(),
       tables: distinctTables([table, ...tablesIn(change.source), ...subqueryTables(change)]),
-      ...{ isReadOnly: false, isLatestRead: false },
+      ...{ isReadOnly: false, isLatestRead: false, command: change.kind.toUpperCase() },
       open: (execution) => openChange(node, change.kind, execution),
       explain: () => explainChange(node),
     };
@@ -97,6 +97,7 @@ function planQuery(
     parameterTypes: ctx.parameters.finish(),
     tables: distinctTables(tablesIn(query.rel)),
     isReadOnly: !locks && !someInRel(rel, writesState),
+    command: locks ? 'SELECT FOR UPDATE' : 'nextval()',
     isLatestRead: isSingle && subplans === 0 && !locks && !isWaiting,
     open: (execution) => openQuery(node, project, execution),
     explain: () => explainNode(node, 0),

@@ -49,6 +49,8 @@ export interface Plan {
   /** Tables it was planned with: it holds as long as these are their versions. */
   readonly tables: readonly TableDescriptor[];
   readonly isReadOnly: boolean;
+  /** What it is called where it is not allowed: `UPDATE`, `SELECT FOR UPDATE`. */
+  readonly command: string;
   /** One point or one span of one table: may run as a latest read (TXN-3). */
   readonly isLatestRead: boolean;
   /** Begins. Changes of rows are complete when it returns. Undefined: a latest read that needs a snapshot after all. */

@@ -13,11 +13,14 @@ import { liftLiterals } from '../parser/literals.ts';
 import type { LiftedStatement } from '../parser/literals.ts';
 import type { Datum } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
+import { sameType } from '../types/sql-type.ts';
 import { decodeText } from '../types/text-format.ts';
 import { executionOf } from './execution.ts';
 import { planKey } from './plan-cache.ts';
 import { RowStream } from './portal.ts';
-import type { ResultColumn } from './session-api.ts';
+import type { Portal } from './portal.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
+import type { PreparedDescription, ResultColumn } from './session-api.ts';
 import type { SessionContext } from './session-context.ts';
 import { SessionEvalContext } from './session-eval-context.ts';
 import { textColumn } from './setting-statements.ts';
@@ -46,12 +49,12 @@ export class PlannedRunner {
   *run(job: Job, statement: PlannedStatement, mode: RunMode): Steps<string | undefined> {
     const { portal } = job;
     if (portal === undefined) return yield* this.#runLifted(job, statement, mode);
-    if (portal.isDone) return yield* finishedPortal(portal.rows);
+    if (portal.isDone) return finishedPortal(portal);
     portal.isRunning = true;
     try {
       if (portal.rows === undefined) {
         const { prepared } = portal;
-        const plan = (): Steps<Plan> => this.plan(prepared, statement);
+        const plan = (): Steps<Plan> => this.#planPrepared(prepared, statement);
         portal.rows = yield* this.#start({ plan, parameters: job.parameters }, mode);
       }
       const rows = portal.rows;
@@ -65,6 +68,13 @@ export class PlannedRunner {
     } finally {
       portal.isRunning = false;
     }
+  }
+
+  *#planPrepared(prepared: PreparedStatement, statement: PlannedStatement): Steps<Plan> {
+    const plan = yield* this.plan(prepared, statement);
+    const { description } = prepared;
+    if (description === undefined || hasSameColumns(description, plan)) return plan;
+    throw notSupported('cached plan must not change result type');
   }
 
   /** A plan for the statement, cached where nothing private to this transaction went into it. */
@@ -85,8 +95,9 @@ export class PlannedRunner {
         if (!isPrivate) shared.plans.set(key, plan);
         return plan;
       } catch (error) {
-        if (!(error instanceof CatalogMiss) || lookups >= LOOKUPS_MAX) throw error;
-        yield* names.lookUp(error);
+        if (lookups >= LOOKUPS_MAX) throw error;
+        if (error instanceof CatalogMiss) yield* names.lookUp(error);
+        else if (!(error instanceof SqlError) || !(yield* names.renew())) throw error;
       }
     }
   }
@@ -115,7 +126,9 @@ export class PlannedRunner {
     const plan =
       prepared === undefined
         ? (): Steps<Plan> =>
-            this.plan(job.prepared ?? { text: job.text, declaredTypes: [] }, statement)
+            job.prepared === undefined
+              ? this.plan({ text: job.text, declaredTypes: [] }, statement)
+              : this.#planPrepared(job.prepared, statement)
         : prepared.plan;
     const parameters = prepared?.parameters ?? job.parameters;
     const rows = yield* this.#start({ plan, parameters }, mode);
@@ -189,7 +202,7 @@ function checkReadOnly(ctx: SessionContext, plan: Plan): void {
   if (plan.isReadOnly || ctx.block?.isReadOnly !== true) return;
   throw new SqlError(
     SQLSTATE.READ_ONLY_SQL_TRANSACTION,
-    'cannot execute a statement that writes in a read-only transaction',
+    `cannot execute ${plan.command} in a read-only transaction`,
   );
 }
 
@@ -222,6 +235,18 @@ function liftedValues(
 
 /** A portal that is executed again after its end gives no rows, and its tag says so. */
 
-function* finishedPortal(rows: RowStream | undefined): Steps<string> {
+function finishedPortal({ name, prepared, rows }: Portal): string {
+  if (prepared.description?.columns === undefined) {
+    throw new SqlError(SQLSTATE.OBJECT_NOT_IN_PREREQUISITE_STATE, `portal "${name}" cannot be run`);
+  }
   return rows?.tag().replace(/\d+$/, '0') ?? 'SELECT 0';
+}
+
+/** The client knows the columns from when the statement was prepared, and is not told them again. */
+function hasSameColumns({ columns: before }: PreparedDescription, { columns }: Plan): boolean {
+  if (before?.length !== columns?.length) return false;
+  return (before ?? []).every((column, i) => {
+    const now = columns?.[i];
+    return now !== undefined && now.name === column.name && sameType(now.type, column.type);
+  });
 }

@@ -39,6 +39,7 @@ const BYTE_UNITS = new Map([
   ['gb', 1024 ** 3],
   ['tb', 1024 ** 4],
 ]);
+const STARTS_WITH_NUMBER = /^\s*[+-]?\d/;
 export const ISOLATION_LEVELS = [
   'serializable',
   'repeatable read',
@@ -225,7 +226,7 @@ function milliseconds(name: string, defaultValue = '0'): SettingDefinition {
       const ms = quantity(value, MS_UNITS, 'ms');
       if (ms === undefined) {
         const hint = 'Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".';
-        throw invalidValue(name, value, hint);
+        throw invalidValue(name, value, STARTS_WITH_NUMBER.test(value) ? hint : undefined);
       }
       if (ms < 0 || ms > 2147483647) {
         throw new SqlError(
@@ -252,7 +253,7 @@ function bytes(name: string, defaultValue: string): SettingDefinition {
       const size = quantity(value, BYTE_UNITS, 'kb');
       if (size === undefined || size < 0) {
         const hint = 'Valid units for this parameter are "B", "kB", "MB", "GB", and "TB".';
-        throw invalidValue(name, value, hint);
+        throw invalidValue(name, value, STARTS_WITH_NUMBER.test(value) ? hint : undefined);
       }
       return showQuantity(Math.round(size), [
         ['TB', 1024 ** 4],

@@ -56,6 +56,8 @@ export function* findTable(ctx: SessionContext, name: QualifiedName): Steps<Tabl
 export class StatementNames implements CatalogNames {
   readonly #ctx: SessionContext;
   readonly #found = new Map<string, Descriptor | undefined>();
+  /** What the node's cache has answered. */
+  readonly #taken = new Set<Descriptor>();
 
   constructor(ctx: SessionContext) {
     this.#ctx = ctx;
@@ -66,9 +68,31 @@ export class StatementNames implements CatalogNames {
     if (this.#found.has(key)) return this.#found.get(key);
     if (this.#ctx.block?.catalog.isPrivate !== true) {
       const known = this.#cached(schema, name);
-      if (known !== undefined) return known;
+      if (known !== undefined) {
+        this.#taken.add(known);
+        return known;
+      }
     }
     throw new CatalogMiss(schema, name);
+  }
+
+  /**
+   * Compares what the cache has answered with what is in force, since a statement that cannot be planned is never told
+   * by a fence that the node's knowledge is old. True: something was, and planning is to be tried again.
+   */
+  *renew(): Steps<boolean> {
+    const { catalogCache } = this.#ctx.shared;
+    let isOld = false;
+    for (const known of this.#taken) {
+      const { schema, name } = known;
+      const now = yield* withCatalog(this.#ctx, (catalog) => catalog.newestByName(schema, name));
+      if (now?.descriptor.id === known.id && now.descriptor.version === known.version) continue;
+      isOld = true;
+      catalogCache.forget(known.id);
+      if (now !== undefined) catalogCache.put(now.descriptor);
+    }
+    this.#taken.clear();
+    return isOld;
   }
 
   *lookUp(miss: CatalogMiss): Steps<void> {
