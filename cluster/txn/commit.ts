@@ -76,6 +76,8 @@ type Vote =
 const REGROUPS_MAX = 10;
 const STAGE_PART_BYTES = 1 << 20;
 const RETRY_MS = 20;
+/** What applying one staged part may take on a busy disk. */
+const STAGED_PART_MS = 1000;
 
 /** Resolves to the commit timestamp; throws `conflict`, `ambiguous`, `unavailable`. */
 export function commitTxn(services: TxnServices, input: CommitInput): MaybePromise<Timestamp> {
@@ -215,7 +217,9 @@ function askVote(
   descriptor: RangeDescriptor,
   request: Unrouted<PrepareRequest>,
 ): MaybePromise<Vote> {
-  const first = services.router.sendOnce(descriptor, request, { timeoutMs: REQUEST_TIMEOUT_MS });
+  const first = services.router.sendOnce(descriptor, request, {
+    timeoutMs: voteTimeoutMs(request),
+  });
   if (!isPromise(first)) {
     const vote = voteOf(services, first);
     if (vote !== undefined) return vote;
@@ -238,9 +242,14 @@ async function askVoteSlow(
     const isHinted = router.noteFailure(descriptor, attempted);
     if (env.clock.monotonicMs() > deadline) return { kind: 'unavailable' };
     if (!isHinted) await env.scheduler.sleep(Math.min(200, RETRY_MS * tries));
-    const options = { timeoutMs: REQUEST_TIMEOUT_MS };
+    const options = { timeoutMs: voteTimeoutMs(request) };
     attempted = await router.sendOnce(descriptor, request, options, tries);
   }
+}
+
+/** One participant alone answers when all staged parts have been applied, which takes its time. */
+function voteTimeoutMs(request: Unrouted<PrepareRequest>): number {
+  return REQUEST_TIMEOUT_MS + request.stagedParts * STAGED_PART_MS;
 }
 
 /** Undefined: it was certainly not handled, and may be sent again. */

@@ -30,8 +30,8 @@ export interface LevelEngineOptions {
 
 export const LEVEL_ENGINE_DEFAULTS: LevelEngineOptions = {
   cacheBytes: 64 << 20,
-  writeBufferBytes: 8 << 20,
-  fileBytesMax: 8 << 20,
+  writeBufferBytes: 16 << 20,
+  fileBytesMax: 16 << 20,
   openFilesMax: 500,
 };
 
