@@ -185,10 +185,14 @@ export function coerceCommon(
 /** The common type; an error points at the first value that does not fit. */
 export function commonTypeOf(ctx: BindContext, values: readonly Placed[], what: string): SqlType {
   const types = values.map(({ scalar }) => scalar.type);
-  for (let n = 2; n < types.length; n++) {
-    ctx.at(values[n - 1]?.position ?? 0, () => commonType(types.slice(0, n), what));
+  let misfit = values.length - 1;
+  try {
+    return commonType(types, what, (index) => (misfit = index));
+  } catch (error) {
+    return ctx.at(values[misfit]?.position ?? 0, () => {
+      throw error;
+    });
   }
-  return ctx.at(values.at(-1)?.position ?? 0, () => commonType(types, what));
 }
 
 export function coerceTo(ctx: BindContext, value: Placed, type: SqlType, what: string): Scalar {

@@ -148,7 +148,9 @@ export function bindInList(binder: ExprBinder, expr: InList): Scalar {
     const symbol = negated ? '<>' : '=';
     return bindOperator(ctx, symbol, { left, right: only }, position);
   }
-  const types = [left, ...placed].map(({ scalar }) => scalar.type);
+  // NB: few types, however long the list.
+  const byOid = new Map([left, ...placed].map(({ scalar }) => [scalar.type.oid, scalar.type]));
+  const types = [...byOid.values()];
   const isMixed = types.some((a) => types.some((b) => !canCoerce(a, b, 'implicit')));
   if (isMixed) {
     // Says which pair has no operator, as Postgres does.

@@ -96,9 +96,13 @@ export function canCoerce(from: SqlType, to: SqlType, context: CastContext): boo
  * The one type for the branches of CASE, COALESCE, UNION, VALUES, IN, GREATEST (`what` for the message). All UNKNOWN
  * gives text. Throws 42804 `CASE types text and integer cannot be matched`.
  */
-export function commonType(types: readonly SqlType[], what: string): SqlType {
+export function commonType(
+  types: readonly SqlType[],
+  what: string,
+  onMisfit: (index: number) => void = () => undefined,
+): SqlType {
   let chosen: SqlType | undefined;
-  for (const type of types) {
+  for (const [i, type] of types.entries()) {
     if (type.name === 'unknown') continue;
     if (chosen === undefined || sameType(chosen, type)) {
       chosen = type;
@@ -109,6 +113,7 @@ export function commonType(types: readonly SqlType[], what: string): SqlType {
       continue;
     }
     if (categoryOf(chosen) !== categoryOf(type)) {
+      onMisfit(i);
       throw new SqlError(
         '42804',
         `${what} types ${formatBare(chosen)} and ${formatBare(type)} cannot be matched`,
@@ -122,12 +127,18 @@ export function commonType(types: readonly SqlType[], what: string): SqlType {
     }
   }
   if (chosen === undefined) return TEXT;
-  return requireCoercible(types, chosen, what);
+  return requireCoercible(types, chosen, what, onMisfit);
 }
 
-function requireCoercible(types: readonly SqlType[], chosen: SqlType, what: string): SqlType {
-  for (const type of types) {
+function requireCoercible(
+  types: readonly SqlType[],
+  chosen: SqlType,
+  what: string,
+  onMisfit: (index: number) => void,
+): SqlType {
+  for (const [i, type] of types.entries()) {
     if (!canCoerce(type, chosen, 'implicit')) {
+      onMisfit(i);
       throw new SqlError(
         '42846',
         `${what} could not convert type ${formatBare(type)} to ${formatBare(chosen)}`,

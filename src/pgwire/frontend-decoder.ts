@@ -231,11 +231,18 @@ export function decodeUtf8(raw: Buffer): string {
   }
 }
 
+/** How long the sequence is that begins so; a byte that begins none stands alone. */
+function sequenceLength(lead: number): number {
+  if (lead >= 0xc0 && lead < 0xe0) return 2;
+  if (lead >= 0xe0 && lead < 0xf0) return 3;
+  return lead >= 0xf0 && lead < 0xf8 ? 4 : 1;
+}
+
 /** The first bytes that are not UTF-8, as Postgres prints them: `0xff`. */
 function firstInvalid(raw: Buffer): string {
   for (let i = 0; i < raw.length;) {
     const lead = raw[i] ?? 0;
-    const size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const size = sequenceLength(lead);
     const piece = raw.subarray(i, i + size);
     try {
       strictUtf8.decode(piece);
