@@ -6,7 +6,9 @@ import type { Expr } from './ast.ts';
 import type { ParsedStatement } from './ast-statement.ts';
 import { Grammar } from './grammar.ts';
 import { scan } from './scanner.ts';
-import { statementTooComplex } from '../errors/sql-error.ts';
+import { Parameter } from './tokens.ts';
+import { SqlError, statementTooComplex } from '../errors/sql-error.ts';
+import { SQLSTATE } from '../errors/sqlstate.ts';
 
 let shared: Grammar | undefined;
 
@@ -27,6 +29,18 @@ export function parseStatements(text: string): ParsedStatement[] {
 /** An expression by itself: what `print.ts` stored for a CHECK or DEFAULT. */
 export function parseExpression(text: string): Expr {
   return guarded(() => grammar().parseExpression(text, scan(text)));
+}
+
+/** 42P02 where the statement mentions its first parameter: for a message that brings no values. */
+export function noParameter(text: string, { start, end }: ParsedStatement): SqlError {
+  const token = scan(text).find(
+    ({ tokenType, startOffset }) =>
+      tokenType === Parameter && startOffset >= start && startOffset < end,
+  );
+  return new SqlError(
+    SQLSTATE.UNDEFINED_PARAMETER,
+    `there is no parameter ${token?.image ?? '$1'}`,
+  ).at(text, token?.startOffset ?? start);
 }
 
 /** The nesting bound leaves stack enough at usual depths; a caller deep in its own stack gets the same answer. */

@@ -7,6 +7,7 @@ import type { Steps } from '../../src/base/steps.ts';
 import { SqlError, notSupported } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { ParsedStatement, Statement } from '../parser/ast-statement.ts';
+import { noParameter } from '../parser/parse.ts';
 import type { Datum } from '../types/datum.ts';
 import { runCopy } from './copy-statements.ts';
 import { PlannedRunner } from './planned-runner.ts';
@@ -60,7 +61,10 @@ export class StatementRunner {
   }
 
   *run(job: Job, mode: RunMode): Steps<string | undefined> {
-    const { statement } = job.parsed;
+    const { statement, parameterCount } = job.parsed;
+    if (parameterCount > 0 && job.prepared === undefined && statement.kind !== 'prepare') {
+      throw noParameter(job.text, job.parsed);
+    }
     switch (statement.kind) {
       case 'query':
       case 'insert':
