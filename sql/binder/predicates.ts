@@ -248,8 +248,9 @@ interface AnyOf {
 
 function bindAny(binder: ExprBinder, { fields, query, symbol, position }: AnyOf): Scalar {
   const { ctx, scope } = binder;
-  const left = fields.map((field) => binder.placed(field));
+  // In this order, so that of two mistakes the one that Postgres finds is reported.
   const bound = ctx.bindQuery(query, scope);
+  const left = fields.map((field) => binder.placed(field));
   checkWidth(binder, bound, left.length, position);
   if (left.length > 1 && symbol !== '=') {
     throw ctx.refused(`operator ${symbol} of a row and a subquery is not supported`, position);
