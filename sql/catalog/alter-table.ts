@@ -4,9 +4,6 @@
  * constraints leaves them as they are.
  */
 import type { Steps } from '../../src/base/steps.ts';
-import { wait } from '../../src/base/steps.ts';
-import { prefixSpan } from '../../src/base/span.ts';
-import { indexPrefix } from '../../src/kv/keyspace.ts';
 import { SqlError, notSupported, undefinedColumn } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { AlterTable, AlterTableAction, TableConstraint } from '../parser/ast-schema.ts';
@@ -105,22 +102,17 @@ function* applyAction(alteration: Alteration, action: AlterTableAction): Steps<b
 
 function* finish(alteration: Alteration): Steps<void> {
   const { editor, before, builder, rewrite } = alteration;
-  const { rows, txn } = editor.ports;
+  const { rows } = editor.ports;
+  const isMoved = builder.primary.id !== before.primary.id;
+  // NB: entries name their rows by primary key, so a new primary key makes all of them anew.
+  if (isMoved) builder.renewSecondaryIndexes();
   const after = builder.finish();
   yield* editor.writeTable(after);
-  const isMoved = after.primary.id !== before.primary.id;
-  const dropEntries = function* (index: IndexDescriptor): Steps<void> {
-    const span = prefixSpan(indexPrefix(before.id, index.id));
-    yield* wait(txn.deleteSpan(span, { tableId: after.id, version: after.version }));
-  };
-  for (const index of before.indexes) {
-    // NB: entries name their rows by primary key, so a new primary key makes all of them anew.
-    const isKept = !isMoved && after.indexes.some((other) => other.id === index.id);
-    if (!isKept) yield* dropEntries(index);
-  }
+  const kept = new Set([after.primary, ...after.indexes].map((index) => index.id));
+  const given = [before.primary, ...before.indexes].filter((index) => !kept.has(index.id));
+  yield* editor.discard(before, given);
   if (isMoved || rewrite !== undefined) {
     yield* rows.rewrite(before, after, rowChange(before, after, editor, rewrite ?? new Map()));
-    if (isMoved) yield* dropEntries(before.primary);
   } else {
     for (const index of alteration.newIndexes) yield* rows.fillIndex(after, index);
   }

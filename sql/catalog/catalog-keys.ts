@@ -6,6 +6,7 @@
  *   0x02 's' <name>                  a schema other than the ones that always exist
  *   0x02 'i'                         the highest object id given out
  *   0x02 'q' <state id>              the state of a sequence
+ *   0x02 'g' <table> <index>         rows of an index that is no more, to be removed (garbage-sweeper.ts)
  *
  * Names are UTF-8 bytes; they hold no 0x00.
  */
@@ -18,6 +19,7 @@ const ROOT = CATALOG_SPAN.start;
 export const DESCRIPTOR_SPAN: Span = prefixSpan((ROOT + 'd') as Key);
 export const NAME_SPAN: Span = prefixSpan((ROOT + 'n') as Key);
 export const SCHEMA_SPAN: Span = prefixSpan((ROOT + 's') as Key);
+export const GARBAGE_SPAN: Span = prefixSpan((ROOT + 'g') as Key);
 export const ID_COUNTER_KEY = (ROOT + 'i') as Key;
 
 /** Object ids below are Postgres' own: catalog tables, types. */
@@ -46,6 +48,11 @@ export function schemaNamesSpan(schema: string): Span {
 
 export function sequenceKey(stateId: string): Key {
   return (ROOT + 'q' + stateId) as Key;
+}
+
+/** The table and index are in the value too (`encodeGarbage`), so that nothing has to take the key apart. */
+export function garbageKey(tableId: number, indexId: number): Key {
+  return (ROOT + 'g' + encodeId(tableId) + encodeId(indexId)) as Key;
 }
 
 function binary(text: string): string {

@@ -72,3 +72,21 @@ function decodeMissing(type: SqlType, text: string): Datum {
   compileRowDecoder([{ id: 1, type }], [0])(Buffer.from(text, 'base64'), out);
   return out[0] ?? null;
 }
+
+/** An index that nothing refers to any more. */
+export interface Garbage {
+  readonly tableId: number;
+  readonly indexId: number;
+}
+
+export function encodeGarbage({ tableId, indexId }: Garbage): Uint8Array {
+  return Buffer.from(`${tableId} ${indexId}`, 'latin1');
+}
+
+export function decodeGarbage(bytes: Uint8Array): Garbage {
+  const [tableId = NaN, indexId = NaN] = Buffer.from(bytes)
+    .toString('latin1')
+    .split(' ')
+    .map(Number);
+  return { tableId, indexId };
+}

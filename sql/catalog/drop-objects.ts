@@ -1,8 +1,6 @@
 /** DROP, TRUNCATE, CREATE INDEX and CREATE SCHEMA. */
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
-import { prefixSpan } from '../../src/base/span.ts';
-import { indexPrefix } from '../../src/kv/keyspace.ts';
 import { SqlError, notSupported } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { QualifiedName, Truncate } from '../parser/ast.ts';
@@ -103,11 +101,8 @@ function* dropFound(
     const builder = TableBuilder.change(descriptor);
     builder.indexes = builder.indexes.filter((other) => other.id !== index.id);
     yield* editor.ports.catalog.removeName(descriptor.schema, name);
-    const after = builder.finish();
-    yield* editor.writeTable(after);
-    const span = prefixSpan(indexPrefix(after.id, index.id));
-    const fence = { tableId: after.id, version: after.version };
-    yield* wait(editor.ports.txn.deleteSpan(span, fence));
+    yield* editor.writeTable(builder.finish());
+    yield* editor.discard(descriptor, [index]);
   }
 }
 
@@ -174,14 +169,18 @@ function* dropSchema(editor: SchemaEditor, statement: Drop, name: string): Steps
   yield* wait(txn.delete(schemaKey(name), undefined));
 }
 
-/** TRUNCATE takes a new version of the table: whoever read it before cannot commit after. */
+/**
+ * TRUNCATE takes a new version of the table, with new indexes that are empty: whoever read it before cannot commit
+ * after.
+ */
 export function* truncate(editor: SchemaEditor, statement: Truncate): Steps<void> {
   const { catalog } = editor.ports;
   for (const name of statement.tables) {
     const table = yield* editor.mustTable(name);
-    const after = TableBuilder.change(table).finish();
-    yield* editor.writeTable(after);
-    yield* editor.deleteRows(after);
+    const builder = TableBuilder.change(table);
+    builder.renewIndexes();
+    yield* editor.writeTable(builder.finish());
+    yield* editor.discard(table, [table.primary, ...table.indexes]);
     if (!statement.restartIdentity) continue;
     for (const column of table.columns) {
       if (column.ownedSequenceId === undefined) continue;

@@ -6,15 +6,14 @@
  */
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
-import { prefixSpan } from '../../src/base/span.ts';
-import { indexPrefix } from '../../src/kv/keyspace.ts';
 import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
 import { SqlError, notSupported, undefinedTable } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import type { Expr, QualifiedName } from '../parser/ast.ts';
 import type { Datum } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
-import { FIRST_OBJECT_ID, ID_COUNTER_KEY } from './catalog-keys.ts';
+import { FIRST_OBJECT_ID, ID_COUNTER_KEY, garbageKey } from './catalog-keys.ts';
+import { encodeGarbage } from './descriptor-codec.ts';
 import type {
   CheckDescriptor,
   ColumnDescriptor,
@@ -172,15 +171,17 @@ export class SchemaEditor {
       if (sequence?.kind === 'sequence') yield* this.dropSequence(sequence);
     }
     yield* catalog.remove(table.id);
-    yield* this.deleteRows(table);
+    yield* this.discard(table, [table.primary, ...table.indexes]);
   }
 
-  /** Removes all rows and index entries: index by index, for the start of the table's span holds its fence. */
-  *deleteRows(table: TableDescriptor): Steps<void> {
-    for (const index of [table.primary, ...table.indexes]) {
-      const span = prefixSpan(indexPrefix(table.id, index.id));
-      const fence = { tableId: table.id, version: table.version };
-      yield* wait(this.ports.txn.deleteSpan(span, fence));
+  /**
+   * Gives up indexes with all their entries. Their ids never come again, so nothing can see what they hold; it is
+   * removed later, behind everyone's back, rather than row by row within this transaction.
+   */
+  *discard(table: TableDescriptor, indexes: readonly IndexDescriptor[]): Steps<void> {
+    for (const { id } of indexes) {
+      const value = encodeGarbage({ tableId: table.id, indexId: id });
+      yield* wait(this.ports.txn.put(garbageKey(table.id, id), value, undefined));
     }
   }
 

@@ -202,6 +202,16 @@ export class TableBuilder {
     return added;
   }
 
+  /** The same indexes over, under new ids: as if they had been made anew, and are empty. */
+  renewIndexes(): void {
+    this.primary = { ...this.primary, id: this.newIndexId() };
+    this.renewSecondaryIndexes();
+  }
+
+  renewSecondaryIndexes(): void {
+    this.indexes = this.indexes.map((index) => ({ ...index, id: this.newIndexId() }));
+  }
+
   /** Names of this table's own constraints: they share no name space with other tables. */
   hasConstraint(name: string): boolean {
     return (

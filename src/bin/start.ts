@@ -29,6 +29,7 @@ import {
   parseMembers,
 } from '../node/config.ts';
 import { QuorateNode } from '../node/quorate-node.ts';
+import { GarbageSweeper } from '../../sql/catalog/garbage-sweeper.ts';
 import { Planner } from '../../sql/plan/planner.ts';
 import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
 import { LevelEngine } from '../../storage/engine/level-engine.ts';
@@ -44,12 +45,15 @@ export async function runStart(args: readonly string[]): Promise<number> {
   const node = await openNode(config, dir, log);
   const http = await serveHttp(config.host, config.httpPort, (url) => answer(node, url));
   await node.start();
+  const sweeper = new GarbageSweeper(node.kv, { clock: nodeClock, scheduler: nodeScheduler });
+  sweeper.start();
   log.info({ sqlPort: config.sqlPort, httpPort: config.httpPort }, 'node: started');
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
   });
   log.info({}, 'node: stopping');
+  sweeper.stop();
   await http.close();
   await node.stop();
   await lock.release();
