@@ -67,7 +67,7 @@ export interface SchemaPorts {
   readonly expressions: SchemaExpressions;
   uniqueInt(): bigint;
   /** Gives an error of the statement its place in the text. */
-  at<T>(position: number, work: () => T): T;
+  readonly at: <T>(position: number, work: () => T) => T;
   notice(sqlState: string, message: string): void;
 }
 

@@ -72,8 +72,7 @@ export class TableRewrite implements SchemaRows {
     const isMoved = from.primary.id !== to.primary.id;
     let count = 0;
     // Keys that only rise are all different; else what was written is counted afterwards.
-    let last = '';
-    let isRising = true;
+    const keys = { last: '', areRising: true };
     yield* this.#eachBatch(from, writer.fence, function* (rows): Steps<void> {
       for (const kvRow of rows) {
         const row = change(reader.readRow(kvRow));
@@ -81,8 +80,8 @@ export class TableRewrite implements SchemaRows {
           if ((row[i] ?? null) === null) throw containsNull(to, column);
         }
         const pieces = writer.primaryPieces(row);
-        isRising &&= pieces > last;
-        last = pieces;
+        keys.areRising &&= pieces > keys.last;
+        keys.last = pieces;
         yield* wait(txn.put(writer.keyOfPieces(pieces), writer.encodeValue(row), writer.fence));
         for (const index of writer.indexes) {
           const entry = index.entry(row, pieces);
@@ -91,7 +90,7 @@ export class TableRewrite implements SchemaRows {
       }
       count += rows.length;
     });
-    if (isMoved && !isRising) {
+    if (isMoved && !keys.areRising) {
       const written = yield* this.#count(to, writer.prefix);
       if (written !== count) throw yield* this.#duplicateIn(from, to, change);
     }
