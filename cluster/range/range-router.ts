@@ -82,11 +82,14 @@ export class RangeRouter {
 
   /** Ends a session's locks in a range; nobody waits for it. */
   castRelease(range: number, lockId: LockId): void {
-    const leader = this.#leaders.get(range);
     const descriptor = this.byId(range);
-    if (leader === undefined || descriptor === undefined) return;
-    const { generation } = descriptor;
-    this.#sender.cast(leader, { kind: 'release', rangeId: range, generation, lockId });
+    if (descriptor === undefined) return;
+    const { generation, replicas } = descriptor;
+    const leader = this.#leaders.get(range);
+    // NB: a leader that is not known just now may still hold them; the others pass it over.
+    for (const node of leader === undefined ? replicas : [leader]) {
+      this.#sender.cast(node, { kind: 'release', rangeId: range, generation, lockId });
+    }
   }
 
   /** The ranges that overlap the span, in order. */

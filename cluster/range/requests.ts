@@ -75,6 +75,8 @@ export interface LockGrant {
   readonly rangeId: number;
   readonly generation: number;
   readonly term: number;
+  /** Which of the session's stays in the leader's lock table it belongs to; 0 when nothing was locked. */
+  readonly stay: number;
 }
 
 /** TXN-7, TXN-8. `onePhase`: the only participant; validation, timestamp and writes in one entry. */

@@ -38,6 +38,8 @@ export function lockRows(
   request: LockRequest,
   signal: Signal,
 ): MaybePromise<RangeReply> {
+  // It has waited for the leader to come into office, and nobody waits for it any more.
+  if (signal?.aborted === true) return { kind: 'lockRefused', reason: 'notAvailable' };
   for (const key of request.keys) if (!replica.owns(key)) return moved(replica);
   for (const span of request.revalidate) {
     if (!spanCovers(replica.state.descriptor, span)) return moved(replica);
@@ -96,6 +98,7 @@ async function lockSlow(job: LockJob, first: number): Promise<RangeReply> {
       : Number.POSITIVE_INFINITY;
   for (let i = first; i < keys.length; i++) {
     const key = keys[i];
+    if (job.signal?.aborted === true) return { kind: 'lockRefused', reason: 'notAvailable' };
     if (key === undefined || takeNow(job, key)) continue;
     const outcome = await waitForLock(job, key, deadline);
     if (outcome === 'timeout') return { kind: 'lockRefused', reason: 'timeout' };
@@ -224,9 +227,9 @@ function locked(job: LockJob, found: Found): RangeReply {
   return { kind: 'locked', grant: grantOf(job), ...found };
 }
 
-function grantOf({ replica, office }: LockJob): LockGrant {
+function grantOf({ replica, office, request }: LockJob): LockGrant {
   const { rangeId, generation } = replica.state.descriptor;
-  return { rangeId, generation, term: office.term };
+  return { rangeId, generation, term: office.term, stay: office.locks.stayOf(request.lockId) };
 }
 
 export function releaseLocks(office: Office, request: ReleaseRequest): RangeReply {
@@ -236,7 +239,8 @@ export function releaseLocks(office: Office, request: ReleaseRequest): RangeRepl
 
 /** Does this office still vouch for the locks it gave to the session? */
 export function isGrantGood(office: Office, grant: LockGrant, lockId: CheckedLock): boolean {
-  return grant.term === office.term && office.locks.holds(lockId);
+  if (grant.stay === 0) return true;
+  return grant.term === office.term && grant.stay === office.locks.stayOf(lockId);
 }
 type CheckedLock = LockRequest['lockId'];
 

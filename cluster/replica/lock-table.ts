@@ -1,6 +1,7 @@
 /**
  * Row locks of a range, in the memory of its leader (TXN-6). They order waiters first come, first served, per key;
- * they are never what serializability rests on, and vanish with the leader: a grant therefore names the term.
+ * they are never what serializability rests on, and vanish with the leader, or with the session's gateway: a grant
+ * therefore names the term, and the session's stay in this table.
  *
  *   key ──> Lock { holders: lockId → strength, queue: [waiting requests in order] }
  *
@@ -10,7 +11,8 @@
  * holds at most `LOCKS_PER_SESSION_MAX` keys here, beyond which the request is refused (the design takes none).
  */
 import { assert } from '../../src/base/assert.ts';
-import type { LockId } from '../../src/base/ids.ts';
+import type { LockId, NodeId } from '../../src/base/ids.ts';
+import { lockIdNode } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import type { LockStrength } from '../../src/kv/kv-client.ts';
 
@@ -20,6 +22,12 @@ interface Waiting {
   readonly lockId: LockId;
   readonly strength: LockStrength;
   readonly grant: () => void;
+}
+
+/** What a session holds, from its first lock until it holds none. */
+interface Stay {
+  readonly number: number;
+  readonly keys: Set<Key>;
 }
 
 interface Lock {
@@ -35,18 +43,20 @@ export interface Wait {
 export class LockTable {
   readonly #locks = new Map<Key, Lock>();
   /** Keys held, by session. A session without locks is absent. */
-  readonly #sessions = new Map<LockId, Set<Key>>();
+  readonly #sessions = new Map<LockId, Stay>();
+  #lastStay = 0;
 
   get lockCount(): number {
     return this.#locks.size;
   }
 
   heldCount(lockId: LockId): number {
-    return this.#sessions.get(lockId)?.size ?? 0;
+    return this.#sessions.get(lockId)?.keys.size ?? 0;
   }
 
-  holds(lockId: LockId): boolean {
-    return this.#sessions.has(lockId);
+  /** The number of the session's present stay; 0 when it holds nothing. Once it has lost its locks it differs. */
+  stayOf(lockId: LockId): number {
+    return this.#sessions.get(lockId)?.number ?? 0;
   }
 
   /** Takes the lock if it is free for this session now. */
@@ -86,10 +96,10 @@ export class LockTable {
 
   /** Ends all locks of a session, and its place in every queue is the caller's to cancel. */
   release(lockId: LockId): void {
-    const keys = this.#sessions.get(lockId);
-    if (keys === undefined) return;
+    const stay = this.#sessions.get(lockId);
+    if (stay === undefined) return;
     this.#sessions.delete(lockId);
-    for (const key of keys) {
+    for (const key of stay.keys) {
       const lock = this.#locks.get(key);
       if (lock === undefined) continue;
       lock.holders.delete(lockId);
@@ -97,17 +107,24 @@ export class LockTable {
     }
   }
 
+  /** Ends the locks of all sessions of a gateway: it is gone, or not heard any more. True: there were some. */
+  releaseNode(node: NodeId): boolean {
+    const gone = [...this.#sessions.keys()].filter((lockId) => lockIdNode(lockId) === node);
+    for (const lockId of gone) this.release(lockId);
+    return gone.length > 0;
+  }
+
   /** Gives back single keys: a NOWAIT request that could not have all it asked for. */
   releaseKeys(lockId: LockId, keys: readonly Key[]): void {
-    const held = this.#sessions.get(lockId);
-    if (held === undefined) return;
+    const stay = this.#sessions.get(lockId);
+    if (stay === undefined) return;
     for (const key of keys) {
       const lock = this.#locks.get(key);
-      if (lock === undefined || !held.delete(key)) continue;
+      if (lock === undefined || !stay.keys.delete(key)) continue;
       lock.holders.delete(lockId);
       this.#grantNext(key, lock);
     }
-    if (held.size === 0) this.#sessions.delete(lockId);
+    if (stay.keys.size === 0) this.#sessions.delete(lockId);
   }
 
   holdsKey(key: Key, lockId: LockId): boolean {
@@ -136,10 +153,6 @@ export class LockTable {
       }
     }
     return [...blockers];
-  }
-
-  sessions(): LockId[] {
-    return [...this.#sessions.keys()];
   }
 
   /**
@@ -182,9 +195,9 @@ export class LockTable {
   }
 
   #noteHeld(key: Key, lockId: LockId): void {
-    const keys = this.#sessions.get(lockId);
-    if (keys === undefined) this.#sessions.set(lockId, new Set([key]));
-    else keys.add(key);
+    const stay = this.#sessions.get(lockId);
+    if (stay !== undefined) stay.keys.add(key);
+    else this.#sessions.set(lockId, { number: ++this.#lastStay, keys: new Set([key]) });
   }
 }
 

@@ -327,6 +327,15 @@ export class Replica {
     }
   }
 
+  /** TXN-6: the locks of sessions end when their gateway is lost. */
+  releaseLocksOf(gateway: NodeId): void {
+    if (this.#office?.locks.releaseNode(gateway) !== true) return;
+    this.host.env.log.info(
+      { range: this.rangeId, gateway },
+      'range: locks of a lost gateway ended',
+    );
+  }
+
   /** Called about once a second: keeps the ceiling ahead, recovers old records. */
   tick(): void {
     const office = this.#office;

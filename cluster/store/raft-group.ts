@@ -144,6 +144,15 @@ export class RaftGroup {
     this.#raft.tick();
   }
 
+  /** As leader: followers not heard for an election timeout. */
+  silentPeers(): NodeId[] {
+    if (!this.#raft.isLeader) return [];
+    const { peers } = this.#raft.status();
+    return peers.flatMap(({ peer, quietTicks }) =>
+      quietTicks > this.#options.electionTicks ? [peer] : [],
+    );
+  }
+
   reportUnreachable(peer: NodeId): void {
     this.#raft.reportUnreachable(peer);
   }

@@ -142,6 +142,7 @@ export class Store {
   onPeerDown(peer: NodeId): void {
     for (const group of this.#groups.values()) {
       group.reportUnreachable(peer);
+      group.replica.releaseLocksOf(peer);
       this.#schedule(group);
     }
   }
@@ -259,7 +260,10 @@ export class Store {
     void this.#ports.ceiling.ensure(this.#host.hlc.read());
     if (now - this.#lastLeaderTickMs >= LEADER_TICK_MS) {
       this.#lastLeaderTickMs = now;
-      for (const group of this.#groups.values()) group.replica.tick();
+      for (const group of this.#groups.values()) {
+        group.replica.tick();
+        for (const peer of group.silentPeers()) group.replica.releaseLocksOf(peer);
+      }
     }
   }
 

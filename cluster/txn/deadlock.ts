@@ -5,7 +5,7 @@
  * youngest session in it (lock ids order by time) is the victim: its gateway ends its wait with 40P01.
  */
 import type { LockId, NodeId } from '../../src/base/ids.ts';
-import { nodeId } from '../../src/base/ids.ts';
+import { lockIdNode } from '../../src/base/ids.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { RangeRouter } from '../range/range-router.ts';
@@ -91,14 +91,9 @@ export class DeadlockDetector {
   }
 
   #sendTo(lockId: string, method: 'deadlock.probe' | 'deadlock.victim', body: object): void {
-    const gateway = gatewayOf(lockId);
+    const gateway = lockIdNode(lockId as LockId);
     if (gateway !== this.#self) this.#transport.cast(gateway, method, body);
     else if (method === 'deadlock.probe') this.#onProbe(body as Probe);
     else this.#onVictim(body as Verdict);
   }
-}
-
-/** A lock id has the form of an attempt id: 7 bytes of time, 2 of the gateway's node, 4 of a counter. */
-function gatewayOf(lockId: string): NodeId {
-  return nodeId(lockId.charCodeAt(7) * 256 + lockId.charCodeAt(8));
 }

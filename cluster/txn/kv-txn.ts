@@ -46,6 +46,8 @@ export class ClusterTxn implements KvTxn {
   readonly #reads = new ReadSet();
   readonly #lockedKeys = new Set<Key>();
   readonly #grants = new Map<number, LockGrant>();
+  /** Ranges that were asked for locks: they may have given some, whatever has become of the answer. */
+  readonly #lockRanges = new Set<number>();
   /** Schema versions this transaction has set, with the sequence number at which it did. */
   #bumps: { tableId: number; version: number; seq: number }[] = [];
   /** The read set at the last mark: what came after is the current statement's. */
@@ -257,6 +259,7 @@ export class ClusterTxn implements KvTxn {
     let isVictim = false;
     const onCancel = (): void => victim.abort();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_ROUND_MS;
+    this.#lockRanges.add(descriptor.rangeId);
     const sent = router.send(descriptor, request, { timeoutMs, signal });
     if (!isPromise(sent)) return this.#lockAnswer(sent, false);
     this.#options.signal.addEventListener('abort', onCancel);
@@ -297,11 +300,12 @@ export class ClusterTxn implements KvTxn {
   /** Keeps the grant; moves the snapshot up to what was found, if what was read before allows it (TXN-13). */
   #onLocked(descriptor: RangeDescriptor, reply: LockedReply): MaybePromise<void> {
     this.#live();
+    const { grant } = reply;
     const known = this.#grants.get(descriptor.rangeId);
-    if (known !== undefined && known.term !== reply.grant.term) {
+    if (known !== undefined && (known.term !== grant.term || known.stay !== grant.stay)) {
       throw new KvError('conflict', 'row locks were lost with the leader of their range');
     }
-    this.#grants.set(descriptor.rangeId, reply.grant);
+    if (grant.stay !== 0) this.#grants.set(descriptor.rangeId, grant);
     const from = this.#readTs ?? (0 as Timestamp);
     if (reply.newestTs <= from) return undefined;
     if (!reply.isRevalidated) throw this.#movedError();
@@ -471,7 +475,8 @@ export class ClusterTxn implements KvTxn {
     if (this.#isEnded) return;
     this.#isEnded = true;
     const { router } = this.#services;
-    for (const grant of this.#grants.values()) router.castRelease(grant.rangeId, this.lockId);
+    for (const rangeId of this.#lockRanges) router.castRelease(rangeId, this.lockId);
+    this.#lockRanges.clear();
     this.#grants.clear();
   }
 

@@ -38,6 +38,11 @@ export function txnIdTime(id: TxnId): Timestamp {
   return value as Timestamp;
 }
 
+/** The gateway of a session: its lock id has the form of an attempt id. */
+export function lockIdNode(id: LockId): NodeId {
+  return nodeId(id.charCodeAt(7) * 256 + id.charCodeAt(8));
+}
+
 /** For logs and messages: `time.node.counter`. */
 export function formatTxnId(id: TxnId): string {
   let node = 0;

@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { LockTable } from '../../../../cluster/replica/lock-table.ts';
 import type { LockId } from '../../../../src/base/ids.ts';
+import { makeTxnId, nodeId } from '../../../../src/base/ids.ts';
 import { key } from '../../../../src/base/span.ts';
+import type { Timestamp } from '../../../../src/base/timestamp.ts';
 
 const a = 'a' as LockId;
 const b = 'b' as LockId;
@@ -77,6 +79,24 @@ describe('lock table', () => {
     expect(locks.blockersOf(a)).toEqual([]);
   });
 
+  it('ends the locks of a lost gateway, and a later stay of its session is another one', () => {
+    const locks = new LockTable();
+    const at = (node: number, counter: number): LockId =>
+      makeTxnId(1 as Timestamp, nodeId(node), counter) as string as LockId;
+    const [one, two] = [at(1, 7), at(2, 7)];
+    const granted: string[] = [];
+    locks.tryAcquire(k, one, 'update');
+    locks.tryAcquire(key('other'), two, 'update');
+    locks.wait(k, two, 'update', () => granted.push('two'));
+    const stay = locks.stayOf(one);
+    expect(locks.releaseNode(nodeId(1))).toBe(true);
+    expect(granted).toEqual(['two']);
+    expect(locks.releaseNode(nodeId(1))).toBe(false);
+    expect(locks.holdsKey(key('other'), two)).toBe(true);
+    locks.tryAcquire(key('more'), one, 'update');
+    expect(locks.stayOf(one)).not.toBe(stay);
+  });
+
   it('after a split, ends the grants of who held keys on the right, and wakes who waited there', () => {
     const locks = new LockTable();
     const woken: string[] = [];
@@ -86,8 +106,8 @@ describe('lock table', () => {
     locks.wait(key('x'), c, 'update', () => woken.push('c'));
     locks.dropFrom(key('m'));
     expect(woken).toEqual(['c']);
-    expect(locks.holds(a)).toBe(true);
-    expect(locks.holds(b)).toBe(false);
+    expect(locks.stayOf(a)).not.toBe(0);
+    expect(locks.stayOf(b)).toBe(0);
     expect(locks.tryAcquire(key('b'), c, 'update')).toBe(true);
   });
 });

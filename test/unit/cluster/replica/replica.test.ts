@@ -221,7 +221,7 @@ describe('replica', () => {
   });
 
   it('TXN-6: a grant does not outlive its office', async () => {
-    const grant = { rangeId: 1, generation: 0, term: 1 };
+    const grant = { rangeId: 1, generation: 0, term: 1, stay: 1 };
     await bench.lead();
     const reply = await prepare({ grant, writes: [{ key: a, value: value('x') }] });
     expect(reply).toMatchObject({ kind: 'refused', reason: 'lockLost' });
