@@ -94,6 +94,9 @@ function lcmOf(a: bigint, b: bigint): bigint {
 /** width_bucket(operand, low, high, count). */
 function widthBucket(operand: Decimal, low: Decimal, high: Decimal, count: number): number {
   if (count <= 0) throw new SqlError('2201G', 'count must be greater than zero');
+  if ([operand, low, high].some(({ kind }) => kind === 'nan')) {
+    throw new SqlError('2201G', 'operand, lower bound, and upper bound cannot be NaN');
+  }
   const order = compareDecimals(low, high);
   if (order === 0) throw new SqlError('2201G', 'lower bound cannot equal upper bound');
   const [bottom, top] = order < 0 ? [low, high] : [high, low];
@@ -218,7 +221,7 @@ const FLOAT_FUNCTIONS: readonly FunctionEntry[] = [
   float('floor', Math.floor),
   float('round', (value) => (Number.isFinite(value) ? roundHalfEven(value) : value)),
   float('trunc', Math.trunc),
-  float('sign', (value) => Math.sign(value)),
+  float('sign', (value) => (value > 0 ? 1 : value < 0 ? -1 : 0)),
   float('sqrt', squareRoot),
   float('cbrt', Math.cbrt),
   float('exp', finite(Math.exp)),

@@ -191,7 +191,8 @@ function formatText(
       const datum = args[index] ?? null;
       const value = formatArgument(datum, type, kind, ctx);
       const isLeft = minus !== undefined || width < 0;
-      return isLeft ? value.padEnd(Math.abs(width)) : value.padStart(Math.abs(width));
+      const blanks = ' '.repeat(Math.max(0, Math.abs(width) - characterCount(value)));
+      return isLeft ? value + blanks : blanks + value;
     },
   );
 }

@@ -25,7 +25,17 @@ export function formatFloat4(value: number, extraDigits = 1): string {
   for (let digits = 1; digits < 9 && Math.fround(Number(text)) !== value; digits++) {
     text = value.toExponential(digits);
   }
-  return layout(text, FLOAT4_DIGITS);
+  return layout(evenTie(text, value), FLOAT4_DIGITS);
+}
+
+/** Digits halfway between two choices are rounded up by JavaScript; here to the even one, if it reads back. */
+function evenTie(text: string, value: number): string {
+  const at = text.indexOf('e');
+  const exact = value.toExponential(60);
+  if (at < 0 || !/^50*e/.test(exact.slice(at === 1 ? 2 : at))) return text;
+  const lower = exact.slice(0, at) + exact.slice(exact.indexOf('e'));
+  const isEven = Number(exact.charAt(at - 1)) % 2 === 0;
+  return isEven && Math.fround(Number(lower)) === value ? lower : text;
 }
 
 function formatSpecial(value: number): string {
