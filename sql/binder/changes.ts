@@ -38,9 +38,10 @@ export function bindUpdate(ctx: BindContext, statement: Update): Bound<UpdateCha
   const from = bindFrom(ctx, statement.from, outer, target);
   const scope = scopeOf(from, outer);
   const binder = new ExpressionBinder(ctx, scope.in('UPDATE'));
-  const set = bindSet(ctx, binder, target.scan.table, statement.set);
+  // In this order, so that of two mistakes the one that Postgres finds is reported.
   const source = matching(ctx, { from, scope, target }, statement.where);
   const returning = bindReturning(ctx, scope, statement.returning);
+  const set = bindSet(ctx, binder, target.scan.table, statement.set);
   const change: UpdateChange = {
     ...{ kind: 'update', scan: target.scan, source, set },
     returning: returning?.items,

@@ -62,6 +62,8 @@ class SelectBinder {
   readonly #from: BoundFrom;
   readonly #scope: Scope;
   readonly #collector = new AggregateCollector();
+  /** Of the select list: joined once the rows have been filtered. */
+  readonly #setFunctions: Rel[] = [];
   #rel: Rel;
 
   constructor(ctx: BindContext, select: Select, outer: Scope, clauses: SelectClauses) {
@@ -76,11 +78,16 @@ class SelectBinder {
 
   bind(): BoundSelect {
     const { where, having, distinct } = this.#select;
+    // First, so that of two mistakes the one that Postgres finds is reported.
+    let items = this.#items();
     if (where !== undefined) {
       const condition = this.#binder('WHERE').condition(where, 'WHERE');
       this.#rel = { kind: 'filter', input: this.#rel, condition };
     }
-    let items = this.#items();
+    for (const right of this.#setFunctions) {
+      const parts = { kind: 'join', joinKind: 'inner', condition: undefined } as const;
+      this.#rel = { ...parts, left: this.#rel, right };
+    }
     const groupBy = this.#groupBy(items);
     let filter =
       having === undefined
@@ -159,13 +166,10 @@ class SelectBinder {
     const types = args.map(({ scalar }) => scalar.type);
     const fn = must(ctx.at(call.position, () => resolveSetFunction(call.name, types)));
     const column = ctx.newColumn(call.name, fn.resultType);
-    this.#rel = {
-      ...{ kind: 'join', joinKind: 'inner', left: this.#rel, condition: undefined },
-      right: {
-        ...{ kind: 'function', fn, column, ordinality: undefined },
-        args: args.map((arg, i) => coerceArgument(ctx, arg, fn.argTypes[i] ?? arg.scalar.type)),
-      },
-    };
+    this.#setFunctions.push({
+      ...{ kind: 'function', fn, column, ordinality: undefined },
+      args: args.map((arg, i) => coerceArgument(ctx, arg, fn.argTypes[i] ?? arg.scalar.type)),
+    });
     return columnScalar(column);
   }
 

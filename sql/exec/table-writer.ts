@@ -80,9 +80,15 @@ export class TableWriter {
   *insert(rows: readonly Row[], locks: boolean): Steps<void> {
     const claims: Claim[] = [];
     const owners: number[] = [];
+    let failure: { readonly row: number; readonly error: unknown } | undefined;
     for (const [i, row] of rows.entries()) {
-      this.failedRow = i;
-      this.checkRow(row);
+      // What a row before it collides with comes first.
+      try {
+        this.checkRow(row);
+      } catch (error) {
+        failure = { row: i, error };
+        break;
+      }
       for (const claim of this.#claims(row)) {
         claims.push(claim);
         owners.push(i);
@@ -98,6 +104,10 @@ export class TableWriter {
           throw this.#duplicate(index, rows[this.failedRow] ?? []);
         }
       }
+    }
+    if (failure !== undefined) {
+      this.failedRow = failure.row;
+      throw failure.error;
     }
     for (const row of rows) yield* this.#writeNew(row);
   }

@@ -97,7 +97,9 @@ export class ConstantPlanner {
   protected checksOf(table: TableDescriptor): readonly TableCheck[] {
     let known = this.#checks.get(table);
     if (known === undefined) {
-      known = table.checks.map(({ name, sql }) => {
+      // By name, as Postgres reports the first that is violated.
+      const checks = [...table.checks].sort((a, b) => (a.name < b.name ? -1 : 1));
+      known = checks.map(({ name, sql }) => {
         const { scalar, target } = bindRow(table, parseExpression(sql), sql, 'check constraints');
         return { name, condition: compileRow(scalar, target) };
       });
