@@ -6,7 +6,7 @@
  *   message  kind, fields, body; bodies of calls and casts are msgpack, Raft's are its own
  *
  * A call ends with its answer, its time-out, the caller's abort (which is told to the other side), or the loss of the
- * connection. `maybeDelivered` says whether the other side may have handled it. What cannot be decoded ends the frame,
+ * peer: of its connection, or of its voice (see `PeerWatch`). `maybeDelivered` says whether the other side may have handled it. What cannot be decoded ends the frame,
  * and is logged; nothing else is touched. Calls to oneself do not pass through here.
  *
  * The stamp is read when the frame leaves, not when its first message is put in: whatever a message says was true at or
@@ -21,6 +21,7 @@ import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { Env, Network, Timer } from '../../src/env/env.ts';
+import { PeerWatch } from './peer-watch.ts';
 
 export type TransportErrorCode = 'peer_down' | 'timeout' | 'remote' | 'aborted' | 'overloaded';
 
@@ -87,7 +88,7 @@ export class Transport {
   readonly #outstanding = new Map<number, Outstanding>();
   /** Calls being served: from, id → how to abort them. */
   readonly #serving = new Map<string, AbortController | undefined>();
-  readonly #up = new Set<NodeId>();
+  readonly #watch: PeerWatch;
   readonly #packr = new Packr({ useRecords: false });
   #lastId = 0;
   #isScheduled = false;
@@ -98,22 +99,29 @@ export class Transport {
     this.#env = env;
     this.#network = network;
     this.#stamps = stamps;
+    this.#watch = new PeerWatch(env, {
+      // A frame with nothing in it: its stamp is all there is to say.
+      ping: (peer) => this.#afterWrite(peer, this.#frameFor(peer)),
+      onChange: (peer, isUp) => this.#onPeer(peer, isUp),
+    });
   }
 
   async start(): Promise<void> {
     await this.#network.start({
       onFrame: (from, frame) => this.#onFrame(from, frame),
-      onPeerUp: (peer) => this.#onPeer(peer, true),
-      onPeerDown: (peer) => this.#onPeer(peer, false),
+      onPeerUp: (peer) => this.#watch.onConnected(peer),
+      onPeerDown: (peer) => this.#watch.onLost(peer),
     });
+    this.#watch.start();
   }
 
   stop(): Promise<void> {
+    this.#watch.stop();
     return this.#network.stop();
   }
 
   isUp(peer: NodeId): boolean {
-    return this.#up.has(peer);
+    return this.#watch.isUp(peer);
   }
 
   register(method: string, handler: Handler): void {
@@ -148,7 +156,7 @@ export class Transport {
 
   /** Rejects with `TransportError`. */
   call(to: NodeId, method: string, body: unknown, options: CallOptions): Promise<unknown> {
-    if (!this.#up.has(to)) {
+    if (!this.#watch.isUp(to)) {
       return Promise.reject(new TransportError('peer_down', `node ${to} is not connected`, false));
     }
     if (options.signal?.aborted === true) {
@@ -243,9 +251,8 @@ export class Transport {
   /* ---------- receiving ---------- */
 
   #onPeer(peer: NodeId, isUp: boolean): void {
-    if (isUp) this.#up.add(peer);
-    else {
-      this.#up.delete(peer);
+    if (!isUp) {
+      this.#env.log.info({ peer }, 'transport: lost a peer');
       for (const [id, call] of [...this.#outstanding]) {
         if (call.to !== peer) continue;
         this.#take(id)?.reject(new TransportError('peer_down', `lost node ${peer}`, true));
@@ -265,6 +272,7 @@ export class Transport {
       if (!Number.isSafeInteger(hlc) || hlc < 0 || !Number.isFinite(wallMs)) {
         throw new ByteDecodeError('not a stamp');
       }
+      this.#watch.onHeard(from);
       this.#stamps.onStamp(from, hlc, wallMs);
       while (reader.remaining > 0) this.#onMessage(from, reader);
     } catch (error) {

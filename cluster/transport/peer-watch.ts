@@ -1,0 +1,84 @@
+/**
+ * Which peers can be talked to: connected, and heard lately. A process that is stopped, or a machine that is gone
+ * without a word, keeps its connections for minutes; whoever waits for it should ask elsewhere long before. So nodes
+ * say something to each other all the time (a ping is a frame with nothing but its stamp), and a peer that was silent
+ * for `SILENT_MS` counts as down until it is heard again.
+ *
+ * Only a hint, for whom to ask and what to give up: nothing safe rests on it.
+ */
+import type { NodeId } from '../../src/base/ids.ts';
+import type { Env } from '../../src/env/env.ts';
+
+export const PING_MS = 400;
+/** Two election timeouts. */
+export const SILENT_MS = 2000;
+
+export interface PeerWatchPorts {
+  ping(peer: NodeId): void;
+  onChange(peer: NodeId, isUp: boolean): void;
+}
+
+export class PeerWatch {
+  readonly #env: Env;
+  readonly #ports: PeerWatchPorts;
+  /** By connected peer: when it was last heard, on the monotonic clock. */
+  readonly #heardMs = new Map<NodeId, number>();
+  readonly #up = new Set<NodeId>();
+  #lastTickMs = 0;
+  #isStopped = false;
+
+  constructor(env: Env, ports: PeerWatchPorts) {
+    this.#env = env;
+    this.#ports = ports;
+  }
+
+  start(): void {
+    this.#lastTickMs = this.#env.clock.monotonicMs();
+    this.#env.scheduler.after(PING_MS, () => this.#tick());
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  isUp(peer: NodeId): boolean {
+    return this.#up.has(peer);
+  }
+
+  onConnected(peer: NodeId): void {
+    this.#heardMs.set(peer, this.#env.clock.monotonicMs());
+    this.#setUp(peer, true);
+  }
+
+  onLost(peer: NodeId): void {
+    this.#heardMs.delete(peer);
+    this.#setUp(peer, false);
+  }
+
+  onHeard(peer: NodeId): void {
+    if (!this.#heardMs.has(peer)) return;
+    this.#heardMs.set(peer, this.#env.clock.monotonicMs());
+    if (!this.#up.has(peer)) this.#setUp(peer, true);
+  }
+
+  #tick(): void {
+    if (this.#isStopped) return;
+    this.#env.scheduler.after(PING_MS, () => this.#tick());
+    const now = this.#env.clock.monotonicMs();
+    // It was this node that slept: what the others have said meanwhile has not been read yet.
+    const wasAsleep = now - this.#lastTickMs > SILENT_MS / 2;
+    this.#lastTickMs = now;
+    for (const [peer, heardMs] of this.#heardMs) {
+      this.#ports.ping(peer);
+      if (wasAsleep) this.#heardMs.set(peer, now);
+      else if (now - heardMs > SILENT_MS) this.#setUp(peer, false);
+    }
+  }
+
+  #setUp(peer: NodeId, isUp: boolean): void {
+    if (isUp === this.#up.has(peer)) return;
+    if (isUp) this.#up.add(peer);
+    else this.#up.delete(peer);
+    this.#ports.onChange(peer, isUp);
+  }
+}
