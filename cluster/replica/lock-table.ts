@@ -44,6 +44,8 @@ export class LockTable {
   readonly #locks = new Map<Key, Lock>();
   /** Keys held, by session. A session without locks is absent. */
   readonly #sessions = new Map<LockId, Stay>();
+  /** Where a session waits: a request waits for one key after the other. */
+  readonly #waitingAt = new Map<LockId, Lock>();
   #lastStay = 0;
 
   get lockCount(): number {
@@ -84,11 +86,13 @@ export class LockTable {
     // A holder that strengthens its lock goes before those who wait for it to let go.
     if (lock.holders.has(lockId)) lock.queue.unshift(waiting);
     else lock.queue.push(waiting);
+    this.#waitingAt.set(lockId, lock);
     return {
       cancel: () => {
         const index = lock.queue.indexOf(waiting);
         if (index < 0) return;
         lock.queue.splice(index, 1);
+        this.#leave(lock, lockId);
         this.#grantNext(key, lock);
       },
     };
@@ -141,18 +145,13 @@ export class LockTable {
     return false;
   }
 
-  /** Whom a session waits for here: holders that stand in its way, and those queued before it. */
+  /**
+   * Whom a session waits for here: the holders. Those queued before it wait for the same holders, so that a cycle
+   * through one of them is a cycle without it; following them too would multiply probes with every place in a queue.
+   */
   blockersOf(lockId: LockId): LockId[] {
-    const blockers = new Set<LockId>();
-    for (const lock of this.#locks.values()) {
-      const position = lock.queue.findIndex((waiting) => waiting.lockId === lockId);
-      if (position < 0) continue;
-      for (const holder of lock.holders.keys()) if (holder !== lockId) blockers.add(holder);
-      for (const waiting of lock.queue.slice(0, position)) {
-        if (waiting.lockId !== lockId) blockers.add(waiting.lockId);
-      }
-    }
-    return [...blockers];
+    const lock = this.#waitingAt.get(lockId);
+    return lock === undefined ? [] : [...lock.holders.keys()].filter((holder) => holder !== lockId);
   }
 
   /**
@@ -168,6 +167,7 @@ export class LockTable {
       woken.push(...lock.queue);
       this.#locks.delete(key);
     }
+    for (const { lockId } of woken) this.#waitingAt.delete(lockId);
     for (const loser of losers) this.release(loser);
     for (const waiting of woken) waiting.grant();
   }
@@ -178,6 +178,7 @@ export class LockTable {
     for (const lock of this.#locks.values()) woken.push(...lock.queue);
     this.#locks.clear();
     this.#sessions.clear();
+    this.#waitingAt.clear();
     for (const waiting of woken) waiting.grant();
   }
 
@@ -187,11 +188,16 @@ export class LockTable {
       if (first === undefined) break;
       if (!compatible(lock, first.lockId, first.strength)) return;
       lock.queue.shift();
+      this.#leave(lock, first.lockId);
       lock.holders.set(first.lockId, first.strength);
       this.#noteHeld(key, first.lockId);
       first.grant();
     }
     if (lock.holders.size === 0 && this.#locks.get(key) === lock) this.#locks.delete(key);
+  }
+
+  #leave(lock: Lock, lockId: LockId): void {
+    if (this.#waitingAt.get(lockId) === lock) this.#waitingAt.delete(lockId);
   }
 
   #noteHeld(key: Key, lockId: LockId): void {

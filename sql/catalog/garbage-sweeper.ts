@@ -7,8 +7,8 @@
 import { run } from '../../src/base/steps.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
-import type { Key } from '../../src/base/span.ts';
-import { prefixSpan } from '../../src/base/span.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import { keyAfter, prefixSpan } from '../../src/base/span.ts';
 import type { KvClient, KvTxn } from '../../src/kv/kv-client.ts';
 import { indexPrefix } from '../../src/kv/keyspace.ts';
 import { GARBAGE_SPAN, garbageKey } from './catalog-keys.ts';
@@ -98,17 +98,20 @@ export class GarbageSweeper {
   }
 
   async #remove({ tableId, indexId }: Garbage): Promise<void> {
-    const span = prefixSpan(indexPrefix(tableId, indexId));
-    for (let isEmpty = false; !isEmpty;) {
-      isEmpty = await this.#inTxn(function* (txn): Steps<boolean> {
+    const { start, end } = prefixSpan(indexPrefix(tableId, indexId));
+    // NB: goes on behind the last batch: what has been removed before it would have to be skipped each time.
+    for (let from: Key | undefined = start; from !== undefined;) {
+      const span: Span = { start: from, end };
+      const last: Key | undefined = await this.#inTxn(function* (txn): Steps<Key | undefined> {
         const cursor = txn.scan(span, undefined, { limit: BATCH_ENTRIES });
         const rows = yield* wait(cursor.next());
         cursor.close();
         for (const { key } of rows ?? []) yield* wait(txn.delete(key, undefined));
         if (rows === undefined) yield* wait(txn.delete(garbageKey(tableId, indexId), undefined));
-        return rows === undefined;
+        return rows?.at(-1)?.key;
       });
-      if (!isEmpty) await this.#pause();
+      from = last === undefined ? undefined : keyAfter(last);
+      if (from !== undefined) await this.#pause();
     }
   }
 
