@@ -19,6 +19,7 @@ import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env, Timer } from '../../src/env/env.ts';
+import { KvError } from '../../src/kv/kv-errors.ts';
 import type { ClockCeiling } from './clock-ceiling.ts';
 import type { Hlc } from './hlc.ts';
 
@@ -40,10 +41,15 @@ export interface ClockPeers {
 
 interface Waiter {
   readonly resolve: (ts: Timestamp) => void;
+  /** Of those who would rather know than wait. */
+  readonly reject: ((error: KvError) => void) | undefined;
+  readonly sinceMs: number;
 }
 
 /** A round that a majority has not answered is sent again after this long. */
 const RESEND_MS = 150;
+/** How long `tryGather` and `tryPublish` wait for a majority. */
+export const MAJORITY_MAX_MS = 4000;
 
 export class QuorumClock {
   readonly #self: NodeId;
@@ -101,6 +107,16 @@ export class QuorumClock {
     return this.#join(ts);
   }
 
+  /** As `gather`, but throws `unavailable` when no majority answers for a while. */
+  tryGather(): Promise<Timestamp> {
+    return this.#join(TS_ZERO, true);
+  }
+
+  /** As `publish`, but throws `unavailable`: then nobody knows whether `ts` is published. */
+  tryPublish(ts: Timestamp): Promise<Timestamp> {
+    return this.#join(ts, true);
+  }
+
   /** The acceptor's side. */
   onRound(from: NodeId, request: RoundRequest): void {
     this.#hlc.forward(request.ts);
@@ -120,9 +136,12 @@ export class QuorumClock {
     if (this.#answered.size >= this.#majority) this.#finish();
   }
 
-  #join(publish: Timestamp): Promise<Timestamp> {
+  #join(publish: Timestamp, mayFail = false): Promise<Timestamp> {
     this.#nextPublish = maxTimestamp(this.#nextPublish, publish);
-    const promise = new Promise<Timestamp>((resolve) => this.#next.push({ resolve }));
+    const sinceMs = mayFail ? this.#env.clock.monotonicMs() : 0;
+    const promise = new Promise<Timestamp>((resolve, reject) =>
+      this.#next.push({ resolve, reject: mayFail ? reject : undefined, sinceMs }),
+    );
     this.#scheduleRound();
     return promise;
   }
@@ -153,7 +172,9 @@ export class QuorumClock {
   #send(): void {
     const round = this.#round;
     this.#resend = this.#env.scheduler.after(RESEND_MS, () => {
-      if (this.#isOut && this.#round === round) this.#send();
+      if (!this.#isOut || this.#round !== round) return;
+      this.#giveUp();
+      this.#send();
     });
     const request: RoundRequest = { round, ts: this.#currentPublish };
     for (const acceptor of this.#acceptors) {
@@ -168,6 +189,19 @@ export class QuorumClock {
     const answer = (): void => this.onAnswer(this.#self, { round, ts: shown });
     if (isPromise(covered)) void covered.then(answer);
     else answer();
+  }
+
+  /** The round goes on; those who have waited too long for it, or for the next, are told. */
+  #giveUp(): void {
+    const before = this.#env.clock.monotonicMs() - MAJORITY_MAX_MS;
+    const isLate = ({ reject, sinceMs }: Waiter): boolean =>
+      reject !== undefined && sinceMs < before;
+    const late = [...this.#current, ...this.#next].filter(isLate);
+    if (late.length === 0) return;
+    this.#current = this.#current.filter((waiter) => !isLate(waiter));
+    this.#next = this.#next.filter((waiter) => !isLate(waiter));
+    const error = new KvError('unavailable', 'no majority of the clock can be reached');
+    for (const { reject } of late) reject?.(error);
   }
 
   #finish(): void {

@@ -5,6 +5,7 @@
 import type { NodeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
+import type { Env } from '../../src/env/env.ts';
 import type { Transport } from '../transport/transport.ts';
 import { TransportError } from '../transport/transport.ts';
 import type { Attempted, SendOptions } from './range-router.ts';
@@ -16,10 +17,12 @@ export interface LocalRanges {
 
 export class RangeSender {
   readonly self: NodeId;
+  readonly #env: Env;
   readonly #local: LocalRanges;
   readonly #transport: Transport;
 
-  constructor(self: NodeId, local: LocalRanges, transport: Transport) {
+  constructor(env: Env, self: NodeId, local: LocalRanges, transport: Transport) {
+    this.#env = env;
     this.self = self;
     this.#local = local;
     this.#transport = transport;
@@ -27,9 +30,37 @@ export class RangeSender {
 
   send(to: NodeId, request: RangeRequest, options: SendOptions): MaybePromise<Attempted> {
     if (to !== this.self) return this.#sendRemote(to, request, options);
-    const reply = this.#local.handle(request, options.signal);
-    if (isPromise(reply)) return reply.then((value) => ({ kind: 'reply', reply: value }));
+    // Only a request for locks is told that nobody waits for it any more.
+    const ending = request.kind === 'lock' ? new AbortController() : undefined;
+    const reply = this.#local.handle(request, ending?.signal);
+    if (isPromise(reply)) return this.#bounded(reply, options, ending);
     return { kind: 'reply', reply };
+  }
+
+  /** As a call over the network ends: by its time-out, or the caller's abort. */
+  #bounded(
+    reply: Promise<RangeReply>,
+    { timeoutMs, signal }: SendOptions,
+    ending: AbortController | undefined,
+  ): Promise<Attempted> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        ending?.abort();
+        finish();
+        resolve({ kind: 'unknown' });
+      };
+      const timer = this.#env.scheduler.after(timeoutMs, giveUp);
+      const finish = (): void => {
+        timer.cancel();
+        signal?.removeEventListener('abort', giveUp);
+      };
+      signal?.addEventListener('abort', giveUp);
+      if (signal?.aborted === true) giveUp();
+      reply.then((value) => {
+        finish();
+        resolve({ kind: 'reply', reply: value });
+      }, reject);
+    });
   }
 
   /** A request that nobody waits for. */

@@ -18,6 +18,7 @@ import { txnIdTime } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { pointSpan, spanCovers } from '../../src/base/span.ts';
 import { TS_MAX } from '../../src/base/timestamp.ts';
+import { KvError } from '../../src/kv/kv-errors.ts';
 import type { PrepareRequest, RangeReply, RefusedReply, Write } from '../range/requests.ts';
 import { isUnchanged } from './eval-read.ts';
 import { isGrantGood } from './eval-lock.ts';
@@ -181,9 +182,12 @@ async function gatherFirst(
   gate.enter(gated);
   try {
     const before = gate.latestReads;
-    await replica.host.clock.gather();
+    await replica.host.clock.tryGather();
     gate.coveredReads = Math.max(gate.coveredReads, before);
     return await again(true);
+  } catch (error) {
+    if (!(error instanceof KvError) || error.code !== 'unavailable') throw error;
+    return { kind: 'unavailable', reason: error.message };
   } finally {
     gate.leave(gated);
   }

@@ -183,8 +183,14 @@ async function publishHighest(services: TxnServices, votes: readonly Vote[]): Pr
       isPublished = vote.isPublished;
     }
   }
-  if (!isPublished) await services.clock.publish(ts);
-  return ts;
+  if (isPublished) return ts;
+  try {
+    return await services.clock.tryPublish(ts).then(() => ts);
+  } catch (error) {
+    // Committed, but it must not be said (TXN-9).
+    if (!(error instanceof KvError) || error.code !== 'unavailable') throw error;
+    throw new KvError('ambiguous', error.message);
+  }
 }
 
 /* ---------- one participant ---------- */

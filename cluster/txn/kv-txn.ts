@@ -34,8 +34,8 @@ import type { TxnServices } from './txn-services.ts';
 import { REQUEST_TIMEOUT_MS } from './txn-services.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
-/** A lock request that waits without limit is asked anew after this long: its leader may be gone. */
-const LOCK_ROUND_MS = 30_000;
+/** Without a time-out of its own a lock is waited for until it comes, or the leader is lost: the longest timer. */
+const LOCK_WAIT_MAX_MS = 0x7fffffff;
 const MOVES_MAX = 50;
 
 export class ClusterTxn implements KvTxn {
@@ -60,11 +60,13 @@ export class ClusterTxn implements KvTxn {
     this.#services = services;
     this.#options = options;
     this.lockId = services.ids.next() as string as LockId;
-    this.#gathering = services.clock.gather().then((ts) => {
+    this.#gathering = services.clock.tryGather().then((ts) => {
       this.#readTs ??= ts;
       this.#gathering = undefined;
       return this.#readTs;
     });
+    // Nobody may ever ask for it.
+    this.#gathering.catch(() => undefined);
   }
 
   get hasWrites(): boolean {
@@ -258,7 +260,7 @@ export class ClusterTxn implements KvTxn {
     const { signal } = victim;
     let isVictim = false;
     const onCancel = (): void => victim.abort();
-    const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_ROUND_MS;
+    const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
     this.#lockRanges.add(descriptor.rangeId);
     const sent = router.send(descriptor, request, { timeoutMs, signal });
     if (!isPromise(sent)) return this.#lockAnswer(sent, false);
@@ -412,7 +414,7 @@ export class ClusterTxn implements KvTxn {
     this.rollbackTo(mark);
     this.#reads.dropSince(mark.readCount);
     const from = await this.readTs();
-    const to = await this.#services.clock.gather();
+    const to = await this.#services.clock.tryGather();
     this.#live();
     if (!(await this.#revalidate(this.#reads.spans(), from, to))) {
       throw new KvError('conflict', 'what this transaction has read was changed');

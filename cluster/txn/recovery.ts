@@ -88,7 +88,7 @@ export class Recovery {
     else if (votes.every((vote) => vote.vote === 'prepared')) {
       for (const vote of votes) if (vote.ts > ts) ts = vote.ts;
     }
-    if (ts > 0) await this.#clock.publish(ts);
+    if (ts > 0) await this.#clock.tryPublish(ts);
     const replies = await this.#cover(pointSpan(anchor), (span) => ({
       ...{ kind: 'resolve', txnId, anchor, span, commitTs: ts },
     }));

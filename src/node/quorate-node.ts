@@ -229,7 +229,7 @@ export class QuorateNode {
     const { transport, hlc, clock } = this;
     const env = this.#env;
     const self = this.#self;
-    const sender = new RangeSender(self, this.store, transport);
+    const sender = new RangeSender(env, self, this.store, transport);
     const router = new RangeRouter(env, sender, members);
     const recovery = new Recovery(env, router, clock);
     this.#recovery = recovery;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ClockCeiling } from '../../../../cluster/clock/clock-ceiling.ts';
 import { Hlc } from '../../../../cluster/clock/hlc.ts';
 import type { RoundAnswer, RoundRequest } from '../../../../cluster/clock/quorum-clock.ts';
-import { QuorumClock } from '../../../../cluster/clock/quorum-clock.ts';
+import { MAJORITY_MAX_MS, QuorumClock } from '../../../../cluster/clock/quorum-clock.ts';
 import type { NodeId } from '../../../../src/base/ids.ts';
 import { nodeId } from '../../../../src/base/ids.ts';
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
@@ -25,6 +25,7 @@ class Bench {
   readonly syncs: (() => void)[] = [];
   readonly clocks = new Map<NodeId, QuorumClock>();
   readonly hlcs = new Map<NodeId, Hlc>();
+  nowMs = 0;
 
   constructor(wallMs: readonly number[], durable: Timestamp = TS_MAX) {
     const ids = wallMs.map((_, i) => nodeId(i + 1));
@@ -32,7 +33,7 @@ class Bench {
       const self = nodeId(i + 1);
       const clock = {
         wallMs: () => EPOCH_UNIX_MS + wall,
-        monotonicMs: () => 0,
+        monotonicMs: () => this.nowMs,
         bootMs: () => 0,
       };
       const env: Env = {
@@ -139,6 +140,23 @@ describe('quorum clock', () => {
     expect(bench.wire.length).toBe(3); // To those that have not answered.
     bench.deliver();
     await gathered;
+  });
+
+  it('tells those who would rather know that no majority answers, and goes on for the others', async () => {
+    const bench = new Bench([1, 2, 3]);
+    const clock = bench.at(1);
+    const waiting = clock.publish((7000 * 4096) as Timestamp);
+    const knowing = clock.tryGather().catch((error: unknown) => error);
+    bench.turn();
+    const next = clock.tryGather().catch((error: unknown) => error);
+    bench.nowMs += MAJORITY_MAX_MS + 1;
+    bench.wire.splice(0);
+    bench.timers.shift()?.();
+    expect(await knowing).toMatchObject({ code: 'unavailable' });
+    expect(await next).toMatchObject({ code: 'unavailable' });
+    bench.deliver();
+    await waiting;
+    expect(bench.hlc(2).read()).toBeGreaterThanOrEqual(7000 * 4096);
   });
 
   it('CLOCK-1: an acceptor answers only what its durable ceiling covers', async () => {
