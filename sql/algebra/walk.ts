@@ -122,20 +122,21 @@ export function hasSubquery(scalar: Scalar): boolean {
   return someScalar(scalar, (s) => s.kind === 'subquery');
 }
 
-/** Its evaluation may ask to wait: a subquery, or a sequence. */
+/** Its evaluation may ask to wait: a subquery, a sequence, a sleep. */
 export function mayWait(scalar: Scalar): boolean {
   return someScalar(
     scalar,
-    (s) => s.kind === 'subquery' || (s.kind === 'call' && SEQUENCE_FUNCTIONS.has(s.fn.name)),
+    (s) => s.kind === 'subquery' || (s.kind === 'call' && WAITING_FUNCTIONS.has(s.fn.name)),
   );
 }
 
-const SEQUENCE_FUNCTIONS = new Set([
+const WAITING_FUNCTIONS = new Set([
   'nextval',
   'currval',
   'lastval',
   'setval',
   'pg_get_serial_sequence',
+  'pg_sleep',
 ]);
 const WRITING_FUNCTIONS = new Set(['nextval', 'setval']);
 

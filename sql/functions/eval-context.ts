@@ -34,4 +34,6 @@ export interface EvalContext extends FormatContext {
   /** current_setting(); undefined for an unknown one. */
   setting(name: string): string | undefined;
   readonly sequences: SequenceHooks;
+  /** pg_sleep: returns when the time is over; ends with the statement. */
+  sleep(seconds: number): void;
 }

@@ -5,12 +5,14 @@ import { SqlError } from '../errors/sql-error.ts';
 import { formatUuid } from '../types/characters.ts';
 import {
   BOOL,
+  FLOAT8,
   INT4,
   INT8,
   NAME,
   OID,
   TEXT,
   UUID,
+  VOID,
   displayName,
   formatType,
   typeOfOid,
@@ -114,6 +116,16 @@ const SESSION: readonly FunctionEntry[] = [
 ];
 
 const OTHERS: readonly FunctionEntry[] = [
+  entry(
+    'pg_sleep',
+    [FLOAT8],
+    VOID,
+    (args, ctx) => {
+      ctx.sleep(args[0] as number);
+      return '';
+    },
+    VOLATILE,
+  ),
   entry('gen_random_uuid', [], UUID, (_args, ctx) => randomUuid(ctx), VOLATILE),
   typedEntry(
     'pg_typeof',

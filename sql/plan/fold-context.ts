@@ -20,6 +20,7 @@ export const FOLD_CONTEXT: EvalContext = {
   backendPid: 0,
   versionText: '',
   setting: noSession,
+  sleep: noSession,
   sequences: {
     nextval: noSession,
     currval: noSession,

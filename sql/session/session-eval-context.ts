@@ -2,6 +2,9 @@
  * What functions may ask of the session: clocks, names, settings, sequences. One object per statement, made when it
  * begins; what costs something to find is found when it is asked for.
  */
+import type { Steps } from '../../src/base/steps.ts';
+import { wait } from '../../src/base/steps.ts';
+import { EvaluationWait, evaluationRecord } from '../exec/evaluation-wait.ts';
 import type { EvalContext, SequenceHooks } from '../functions/eval-context.ts';
 import type { FormatContext } from '../types/format-context.ts';
 import type { TimeZone } from '../types/time-zone.ts';
@@ -9,6 +12,9 @@ import type { SessionContext } from './session-context.ts';
 import type { SessionEnv } from './session-env.ts';
 import { wallMicros } from './session-env.ts';
 import { SERVER_VERSION } from './setting-definitions.ts';
+
+/** Longer is as good as for ever, and more than a timer takes. */
+const SLEEP_MAX_MS = 2 ** 31 - 1;
 
 export const VERSION_TEXT =
   `PostgreSQL ${SERVER_VERSION.split(' ')[0] ?? ''} (Quorate 0.1) on node, ` +
@@ -22,6 +28,7 @@ export class SessionEvalContext implements EvalContext {
   readonly #ctx: SessionContext;
   readonly #env: SessionEnv;
   #statementMicros: bigint | undefined;
+  #hasSlept = false;
 
   constructor(ctx: SessionContext) {
     const format: FormatContext = ctx.settings.config.format;
@@ -79,5 +86,32 @@ export class SessionEvalContext implements EvalContext {
 
   get sequences(): SequenceHooks {
     return this.#ctx.sequences;
+  }
+
+  sleep(seconds: number): void {
+    const record = evaluationRecord();
+    if (record?.replay('sleep') !== undefined) return;
+    if (!this.#hasSlept) throw new EvaluationWait(() => this.#sleep(seconds));
+    this.#hasSlept = false;
+    record?.add('sleep', 0n);
+  }
+
+  *#sleep(seconds: number): Steps<void> {
+    const { signal } = this.#ctx;
+    const delayMs = Math.min(Math.max(seconds * 1000, 0), SLEEP_MAX_MS);
+    yield* wait(
+      new Promise<void>((resolve, reject) => {
+        const onAbort = (): void => {
+          timer.cancel();
+          reject(signal.reason as Error);
+        };
+        const timer = this.#env.scheduler.after(delayMs, () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        });
+        signal.addEventListener('abort', onAbort, { once: true });
+      }),
+    );
+    this.#hasSlept = true;
   }
 }
