@@ -21,6 +21,7 @@ import { errorFieldsOf } from './error-response.ts';
 import { ExtendedProtocol } from './extended-protocol.ts';
 import type { FrontendMessage, StartupMessage } from './frontend-decoder.ts';
 import { FrontendDecoder, InvalidTextError, ProtocolError } from './frontend-decoder.ts';
+import { parseStartupOptions } from './startup-options.ts';
 import { WireSink } from './wire-sink.ts';
 
 /** Input received and not handled beyond which the client is paused. */
@@ -239,9 +240,9 @@ export class Connection {
         'connections from other machines are not accepted: no authentication is configured',
       );
     }
-    const rest = new Map(parameters);
-    rest.delete('user');
-    rest.delete('database');
+    // What is named by itself overrides what stands among the options.
+    const rest = new Map([...parseStartupOptions(parameters.get('options') ?? ''), ...parameters]);
+    for (const name of ['user', 'database', 'options']) rest.delete(name);
     const session = await this.#host.sessions.open({
       user,
       database: parameters.get('database') ?? user,
