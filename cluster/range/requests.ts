@@ -90,6 +90,8 @@ export interface PrepareRequest extends Routed {
   readonly reads: readonly Span[];
   /** Tables whose fence here belongs to the read set. */
   readonly fences: readonly number[];
+  /** The schema versions that the writes were planned with: blind writes have met no fence before. */
+  readonly planned: readonly TableFence[];
   /** In ascending key order, each key once. Values of staged parts (see `StageRequest`) are not repeated. */
   readonly writes: readonly Write[];
   readonly fenceWrites: readonly TableFence[];

@@ -101,6 +101,10 @@ function preconditions(
   if (request.grant !== undefined && !isGrantGood(office, request.grant, request.lockId)) {
     return refused('lockLost');
   }
+  for (const { tableId, version } of request.planned) {
+    const foundVersion = replica.fences.newest(tableId);
+    if (foundVersion !== version) return { kind: 'schemaMismatch', tableId, foundVersion };
+  }
   return undefined;
 }
 

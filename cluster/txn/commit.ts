@@ -22,7 +22,8 @@ import {
 } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';
-import { KvError } from '../../src/kv/kv-errors.ts';
+import type { TableFence } from '../../src/kv/kv-client.ts';
+import { KvError, SchemaMismatch } from '../../src/kv/kv-errors.ts';
 import { tableSpan } from '../../src/kv/keyspace.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { Attempted, Unrouted } from '../range/range-router.ts';
@@ -51,6 +52,8 @@ export interface CommitInput {
   readonly grants: ReadonlyMap<number, LockGrant>;
   /** Tables whose schema version changes. */
   readonly fenceWrites: ReadonlyMap<number, number>;
+  /** The schema versions that writes were planned with, but for the tables just named. */
+  readonly planned: readonly TableFence[];
 }
 
 /** What one range is asked for. */
@@ -60,6 +63,7 @@ interface Participant {
   writes: Write[];
   readonly lockedKeys: Key[];
   readonly fences: number[];
+  readonly planned: TableFence[];
   readonly fenceWrites: { tableId: number; version: number }[];
   stagedParts: number;
 }
@@ -68,7 +72,7 @@ interface Participant {
 type Vote =
   | { readonly kind: 'prepared'; readonly ts: Timestamp; readonly isPublished: boolean }
   | { readonly kind: 'committed'; readonly ts: Timestamp }
-  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'refused'; readonly why: string; readonly cause?: SchemaMismatch }
   | { readonly kind: 'moved' }
   | { readonly kind: 'unavailable' }
   | { readonly kind: 'unknown' };
@@ -152,7 +156,7 @@ async function decide(
   }
   if (refused !== undefined || regroups >= REGROUPS_MAX) {
     recovery.tell(txnId, anchor, spans, TS_ZERO);
-    throw new KvError('conflict', refused?.why ?? 'ranges keep moving');
+    throw refused?.cause ?? new KvError('conflict', refused?.why ?? 'ranges keep moving');
   }
   if (moved) {
     // The next attempt would meet this one's records: they go first.
@@ -271,6 +275,10 @@ function voteOf(services: TxnServices, attempted: Attempted): Vote | undefined {
       return reply;
     case 'committed':
       return { kind: 'committed', ts: reply.ts };
+    case 'schemaMismatch': {
+      const cause = new SchemaMismatch(reply.tableId, reply.foundVersion);
+      return { kind: 'refused', why: cause.message, cause };
+    }
     case 'aborted':
       return { kind: 'refused', why: 'the transaction was aborted by recovery' };
     case 'refused':
@@ -339,7 +347,7 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
     if (participant === undefined) {
       participant = {
         ...{ descriptor, reads: [], writes: [], lockedKeys: [] },
-        ...{ fences: [], fenceWrites: [], stagedParts: 0 },
+        ...{ fences: [], planned: [], fenceWrites: [], stagedParts: 0 },
       };
       byRange.set(descriptor.rangeId, participant);
     }
@@ -373,6 +381,10 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
       if (spansOverlap(tableSpan(tableId), participant.descriptor))
         participant.fences.push(tableId);
     }
+    for (const fence of input.planned) {
+      if (spansOverlap(tableSpan(fence.tableId), participant.descriptor))
+        participant.planned.push(fence);
+    }
   }
   return participants.sort((a, b) => (a.descriptor.start < b.descriptor.start ? -1 : 1));
 
@@ -393,13 +405,14 @@ function prepareOf(
   participant: Participant,
   attempt: Pick<PrepareRequest, 'txnId' | 'anchor' | 'onePhase' | 'participants' | 'span'>,
 ): Unrouted<PrepareRequest> {
-  const { descriptor, reads, writes, fences, fenceWrites, lockedKeys, stagedParts } = participant;
+  const { descriptor, reads, writes, fences, planned, fenceWrites } = participant;
+  const { lockedKeys, stagedParts } = participant;
   return {
     kind: 'prepare',
     ...attempt,
     lockId: input.lockId,
     readTs: input.readTs,
-    ...{ reads, fences, writes, fenceWrites, lockedKeys, stagedParts },
+    ...{ reads, fences, planned, writes, fenceWrites, lockedKeys, stagedParts },
     grant: input.grants.get(descriptor.rangeId),
     isFirstSend: true,
   };

@@ -45,6 +45,10 @@ export class ClusterKvClient implements KvClient {
     this.#services = services;
   }
 
+  onSchemaChange(listener: (table: TableFence) => void): void {
+    this.#services.schemaNews.listen(listener);
+  }
+
   begin(options: BeginOptions): KvTxn {
     return new ClusterTxn(this.#services, options);
   }

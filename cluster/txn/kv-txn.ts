@@ -50,6 +50,8 @@ export class ClusterTxn implements KvTxn {
   readonly #lockRanges = new Set<number>();
   /** Schema versions this transaction has set, with the sequence number at which it did. */
   #bumps: { tableId: number; version: number; seq: number }[] = [];
+  /** What writes were planned with; `seq` is that of the write before the first. */
+  #planned: { tableId: number; version: number; seq: number }[] = [];
   /** The read set at the last mark: what came after is the current statement's. */
   #markedReads = 0;
   #readTs: Timestamp | undefined;
@@ -362,7 +364,7 @@ export class ClusterTxn implements KvTxn {
 
   #write(k: Key, value: Uint8Array | null, table: TableFence | undefined): void {
     this.#live();
-    if (table !== undefined) this.#reads.addTable(table.tableId);
+    if (table !== undefined) this.#notePlanned(table);
     this.#writes.set(k, value);
     if (this.#writes.sizeBytes > this.#options.txnMaxBytes) {
       throw new KvError(
@@ -370,6 +372,15 @@ export class ClusterTxn implements KvTxn {
         `a transaction writes at most ${this.#options.txnMaxBytes} bytes`,
       );
     }
+  }
+
+  /** The fence joins the read set; that the version is the one in force is left to the commit. */
+  #notePlanned({ tableId, version }: TableFence): void {
+    for (const known of this.#planned) {
+      if (known.tableId === tableId && known.version === version) return;
+    }
+    this.#reads.addTable(tableId);
+    this.#planned.push({ tableId, version, seq: this.#writes.seq });
   }
 
   async deleteSpan(span: Span, table: TableFence | undefined): Promise<void> {
@@ -408,6 +419,7 @@ export class ClusterTxn implements KvTxn {
   rollbackTo(mark: KvMark): void {
     this.#writes.rollbackTo(mark.writeSeq);
     this.#bumps = this.#bumps.filter((bump) => bump.seq <= mark.writeSeq);
+    this.#planned = this.#planned.filter((planned) => planned.seq < mark.writeSeq);
   }
 
   async restart(mark: KvMark): Promise<void> {
@@ -433,13 +445,22 @@ export class ClusterTxn implements KvTxn {
         ...{ lockId: this.lockId, readTs, reads: this.#reads, writes: this.#writes },
         ...{ lockedKeys: this.#lockedKeys, grants: this.#grants },
         fenceWrites: new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
+        planned: this.#planned.flatMap((fence) => this.#fencesOf(fence)),
       }),
     );
     if (!isPromise(committing)) {
       this.#end();
       return committing;
     }
-    return committing.finally(() => this.#end());
+    const ended = committing.finally(() => this.#end());
+    return this.#bumps.length === 0 ? ended : ended.then((done) => this.#tellSchemas(done));
+  }
+
+  async #tellSchemas(ts: Timestamp): Promise<Timestamp> {
+    await this.#services.schemaNews.tell(
+      this.#bumps.map(({ tableId, version }) => ({ tableId, version })),
+    );
+    return ts;
   }
 
   /** Without writes: what was locked must still be, and nothing else is left to do. */

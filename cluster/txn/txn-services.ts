@@ -8,6 +8,7 @@ import type { RangeRouter } from '../range/range-router.ts';
 import type { RangeSender } from '../range/range-sender.ts';
 import type { DeadlockDetector } from './deadlock.ts';
 import type { Recovery } from './recovery.ts';
+import type { SchemaNews } from './schema-news.ts';
 
 export interface TxnServices {
   readonly self: NodeId;
@@ -19,6 +20,7 @@ export interface TxnServices {
   readonly recovery: Recovery;
   readonly deadlocks: DeadlockDetector;
   readonly ids: IdSource;
+  readonly schemaNews: SchemaNews;
 }
 
 /** Attempt ids and lock ids: the HLC now, this node, a counter. */

@@ -27,6 +27,9 @@ export class SqlSessionFactory implements SessionFactory {
 
   constructor(kv: KvClient, env: SessionEnv, options: SessionFactoryOptions) {
     const catalogCache = new CatalogCache();
+    kv.onSchemaChange(({ tableId, version }) => {
+      if (catalogCache.byId(tableId)?.version !== version) catalogCache.forget(tableId);
+    });
     this.#options = options;
     this.#shared = {
       ...{ kv, env, catalogCache, planner: options.planner },

@@ -7,6 +7,7 @@
  * completes without a promise.
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { SchemaMismatch } from '../../src/kv/kv-errors.ts';
 import { fromKv } from '../errors/from-kv.ts';
 import { SqlError, inFailedTransaction, queryCanceled } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
@@ -280,6 +281,8 @@ export class QuorateSession implements Session {
 
   #translate(error: unknown): unknown {
     const { signal } = this.#ctx;
+    // A write planned with an old schema is found out by the commit: whoever runs it again plans it anew.
+    if (error instanceof SchemaMismatch) this.#ctx.shared.catalogCache.forget(error.tableId);
     const failure = fromKv(error);
     const isCancelled = failure instanceof SqlError && failure.sqlState === SQLSTATE.QUERY_CANCELED;
     if (isCancelled && signal.aborted && signal.reason instanceof SqlError) return signal.reason;

@@ -156,6 +156,9 @@ export interface KvClient {
     signal: AbortSignal,
   ): MaybePromise<LatestScan>;
 
+  /** Calls back when another node has changed the schema of a table (`version` is the new one; 0: dropped). */
+  onSchemaChange(listener: (table: TableFence) => void): void;
+
   /** Unique over the cluster and rising in a node: hidden row ids, object ids. */
   uniqueInt(): bigint;
   /** Splits the range that holds `k` so that a range begins at `k`; no effect when one does. */

@@ -37,6 +37,7 @@ import { Store, TICK_MS } from '../../cluster/store/store.ts';
 import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
 import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
 import { Recovery } from '../../cluster/txn/recovery.ts';
+import { SchemaNews } from '../../cluster/txn/schema-news.ts';
 import { IdSource } from '../../cluster/txn/txn-services.ts';
 import { Transport } from '../../cluster/transport/transport.ts';
 import type { Engine } from '../../storage/engine/engine.ts';
@@ -240,6 +241,10 @@ export class QuorateNode {
       ...{ self, env, hlc, clock, router, sender, recovery },
       deadlocks: new DeadlockDetector({ env, self, router, transport }),
       ids: new IdSource(self, hlc),
+      schemaNews: new SchemaNews(
+        transport,
+        members.filter((id) => id !== self),
+      ),
     });
   }
 

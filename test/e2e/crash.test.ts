@@ -32,43 +32,43 @@ describe('a bank on a cluster whose nodes die', () => {
   };
 
   it('serves at every node', async () => {
-    await bank.progress(30, ...ALL);
+    await bank.progress(12, ...ALL);
     expect(bank.violations).toEqual([]);
   });
 
   it('goes on when a leader is killed, and takes it back', async () => {
     const [leader = 1] = await leaders();
     await cluster.kill(leader);
-    await bank.progress(30, ...others(leader));
+    await bank.progress(12, ...others(leader));
     cluster.startNode(leader);
-    await bank.progress(30, ...ALL);
+    await bank.progress(12, ...ALL);
     expect(bank.violations).toEqual([]);
   });
 
   it('goes on when a node that leads little is killed, and takes it back', async () => {
     const follower = (await leaders())[2] ?? 3;
     await cluster.kill(follower);
-    await bank.progress(30, ...others(follower));
+    await bank.progress(12, ...others(follower));
     cluster.startNode(follower);
-    await bank.progress(30, ...ALL);
+    await bank.progress(12, ...ALL);
     expect(bank.violations).toEqual([]);
   });
 
   it('goes on when a leader is paused, which then shows nothing old', async () => {
     const [leader = 1] = await leaders();
     cluster.signal(leader, 'SIGSTOP');
-    await bank.progress(30, ...others(leader));
+    await bank.progress(12, ...others(leader));
     cluster.signal(leader, 'SIGCONT');
-    await bank.progress(30, ...ALL);
+    await bank.progress(12, ...ALL);
     expect(bank.violations).toEqual([]);
   });
 
   it('goes on when nodes are stopped in order, one after the other', async () => {
     for (const id of ALL) {
       await cluster.kill(id, 'SIGTERM');
-      await bank.progress(10, ...others(id));
+      await bank.progress(5, ...others(id));
       cluster.startNode(id);
-      await bank.progress(10, ...ALL);
+      await bank.progress(5, ...ALL);
     }
     expect(bank.violations).toEqual([]);
   });
@@ -76,7 +76,7 @@ describe('a bank on a cluster whose nodes die', () => {
   it('comes back when all are killed at once', async () => {
     await Promise.all(ALL.map((id) => cluster.kill(id)));
     for (const id of ALL) cluster.startNode(id);
-    await bank.progress(30, ...ALL);
+    await bank.progress(12, ...ALL);
     expect(bank.violations).toEqual([]);
   });
 
@@ -86,7 +86,6 @@ describe('a bank on a cluster whose nodes die', () => {
       'UPDATE account SET balance = balance WHERE id = 1',
       'SELECT sum(balance) FROM account',
       'INSERT INTO history VALUES (-1, 1, 1, 1, 0)',
-      'CREATE TABLE never (id integer PRIMARY KEY)',
     ];
     await Promise.all([cluster.kill(1), cluster.kill(2)]);
     for (const text of statements) {
@@ -95,9 +94,9 @@ describe('a bank on a cluster whose nodes die', () => {
     }
     cluster.startNode(2);
     await cluster.until('an answer', async () => !(await failsIn(client, statements[0] ?? '')));
-    await bank.progress(20, 2, 3);
+    await bank.progress(8, 2, 3);
     cluster.startNode(1);
-    await bank.progress(20, ...ALL);
+    await bank.progress(8, ...ALL);
     await client.query('DELETE FROM history WHERE id = -1');
     client.close();
     expect(bank.violations).toEqual([]);
@@ -112,7 +111,7 @@ describe('a bank on a cluster whose nodes die', () => {
       });
     }
     // There was something to lose.
-    expect(bank.counts.acknowledged).toBeGreaterThan(500);
+    expect(bank.counts.acknowledged).toBeGreaterThan(300);
     expect(bank.counts.failed + bank.counts.unknown).toBeGreaterThan(0);
   });
 

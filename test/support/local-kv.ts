@@ -139,6 +139,11 @@ export class LocalKv implements KvClient, LocalStore {
     );
   }
 
+  /** There are no other nodes. */
+  onSchemaChange(): void {
+    // Nobody to hear from.
+  }
+
   transferLeader(id: RangeId, to: NodeId): Promise<void> {
     const range = this.#ranges.find((r) => r.id === id);
     if (range === undefined || to !== this.nodeId) {

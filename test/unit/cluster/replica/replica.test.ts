@@ -34,6 +34,7 @@ function prepare(over: Partial<PrepareRequest>): Promise<RangeReply> {
     readTs: bench.hlc.read(),
     reads: [],
     fences: [],
+    planned: [],
     writes: [],
     fenceWrites: [],
     lockedKeys: [],
@@ -275,5 +276,13 @@ describe('replica', () => {
       bench.ask({ kind: 'get', keys: [a], ts: TS_ZERO, fences: [{ tableId: 5, version }] });
     expect(await ask(3)).toMatchObject({ kind: 'values' });
     expect(await ask(2)).toEqual({ kind: 'schemaMismatch', tableId: 5, foundVersion: 3 });
+    // A blind write meets the fence when it is prepared.
+    const blind = (version: number): Promise<RangeReply> =>
+      prepare({ planned: [{ tableId: 5, version }], writes: [{ key: a, value: value('x') }] });
+    expect(await blind(2)).toEqual({ kind: 'schemaMismatch', tableId: 5, foundVersion: 3 });
+    const good = blind(3);
+    await bench.settle();
+    await bench.commit();
+    expect(await good).toMatchObject({ kind: 'committed' });
   });
 });
