@@ -6,7 +6,9 @@
  *
  * Both are one *round*: the message carries the timestamp to publish (0 for none), the answer the acceptor's clock
  * after it was forwarded. One round is out at a time; all who arrive meanwhile share the next, which begins after
- * they arrived. Rounds are numbered, and an answer to another round never counts. A lost round is sent again.
+ * they arrived. Rounds are numbered, and an answer to another round never counts. A round is first sent to no more
+ * acceptors than a majority needs, those that answered last; to the rest only if these take long. A lost round is sent
+ * again, to all.
  *
  * CLOCK-1 is kept by `onRound`, the acceptor's side: it answers only what its durable ceiling covers. The wall
  * readings that arrive with the answers feed the guard of CLOCK-4: the median of the acceptors' wall clocks last heard
@@ -46,7 +48,8 @@ interface Waiter {
   readonly sinceMs: number;
 }
 
-/** A round that a majority has not answered is sent again after this long. */
+/** A round that the first ones asked have not answered goes to all after this long, and so again and again. */
+const WIDEN_MS = 20;
 const RESEND_MS = 150;
 /** How long `tryGather` and `tryPublish` wait for a majority. */
 export const MAJORITY_MAX_MS = 4000;
@@ -67,6 +70,8 @@ export class QuorumClock {
   #currentPublish = TS_ZERO;
   #nextPublish = TS_ZERO;
   #answered = new Set<NodeId>();
+  /** The other acceptors, those first that answered the last round. */
+  #byAnswer: NodeId[];
   #highest = TS_ZERO;
   #isOut = false;
   #isDeferred = false;
@@ -87,6 +92,7 @@ export class QuorumClock {
     this.#self = self;
     this.#acceptors = acceptors;
     this.#majority = Math.floor(acceptors.length / 2) + 1;
+    this.#byAnswer = acceptors.filter((acceptor) => acceptor !== self);
   }
 
   get acceptors(): readonly NodeId[] {
@@ -133,6 +139,7 @@ export class QuorumClock {
     if (!this.#isOut || answer.round !== this.#round || !this.#acceptors.includes(from)) return;
     this.#highest = maxTimestamp(this.#highest, answer.ts);
     this.#answered.add(from);
+    if (from !== this.#self) this.#noteAnswer(from);
     if (this.#answered.size >= this.#majority) this.#finish();
   }
 
@@ -166,22 +173,21 @@ export class QuorumClock {
     this.#nextPublish = TS_ZERO;
     this.#answered = new Set();
     this.#highest = TS_ZERO;
-    this.#send();
+    const needed = this.#majority - (this.#acceptors.includes(this.#self) ? 1 : 0);
+    this.#send(needed, WIDEN_MS);
   }
 
-  #send(): void {
+  /** Asks the first `count` of those that have not answered. */
+  #send(count: number, againMs: number): void {
     const round = this.#round;
-    this.#resend = this.#env.scheduler.after(RESEND_MS, () => {
+    this.#resend = this.#env.scheduler.after(againMs, () => {
       if (!this.#isOut || this.#round !== round) return;
       this.#giveUp();
-      this.#send();
+      this.#send(Infinity, RESEND_MS);
     });
     const request: RoundRequest = { round, ts: this.#currentPublish };
-    for (const acceptor of this.#acceptors) {
-      if (acceptor !== this.#self && !this.#answered.has(acceptor)) {
-        this.#peers.sendRound(acceptor, request);
-      }
-    }
+    const silent = this.#byAnswer.filter((acceptor) => !this.#answered.has(acceptor));
+    for (const acceptor of silent.slice(0, count)) this.#peers.sendRound(acceptor, request);
     if (!this.#acceptors.includes(this.#self) || this.#answered.has(this.#self)) return;
     this.#hlc.forward(request.ts);
     const shown = this.#hlc.read();
@@ -189,6 +195,12 @@ export class QuorumClock {
     const answer = (): void => this.onAnswer(this.#self, { round, ts: shown });
     if (isPromise(covered)) void covered.then(answer);
     else answer();
+  }
+
+  /** Who answers is asked first next time. */
+  #noteAnswer(from: NodeId): void {
+    if (this.#byAnswer[0] === from) return;
+    this.#byAnswer = [from, ...this.#byAnswer.filter((acceptor) => acceptor !== from)];
   }
 
   /** The round goes on; those who have waited too long for it, or for the next, are told. */

@@ -52,6 +52,8 @@ export interface CommitInput {
   readonly grants: ReadonlyMap<number, LockGrant>;
   /** Tables whose schema version changes. */
   readonly fenceWrites: ReadonlyMap<number, number>;
+  /** A range has committed, and by that ended the session's locks in it: it need not be told. */
+  readonly onReleased: (rangeId: number) => void;
   /** The schema versions that writes were planned with, but for the tables just named. */
   readonly planned: readonly TableFence[];
 }
@@ -212,7 +214,10 @@ function commitOnePhase(
     ...{ txnId, anchor, onePhase: true, participants: undefined, span },
   });
   const finish = (vote: Vote): MaybePromise<Timestamp> => {
-    if (vote.kind === 'committed') return vote.ts;
+    if (vote.kind === 'committed') {
+      input.onReleased(participant.descriptor.rangeId);
+      return vote.ts;
+    }
     return decide(services, input, { txnId, anchor, spans: [span], votes: [vote], regroups: 0 });
   };
   const vote = askVote(services, participant.descriptor, request);

@@ -446,6 +446,7 @@ export class ClusterTxn implements KvTxn {
         ...{ lockedKeys: this.#lockedKeys, grants: this.#grants },
         fenceWrites: new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
         planned: this.#planned.flatMap((fence) => this.#fencesOf(fence)),
+        onReleased: (rangeId) => this.#lockRanges.delete(rangeId),
       }),
     );
     if (!isPromise(committing)) {
