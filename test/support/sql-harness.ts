@@ -2,7 +2,7 @@
  * Sessions over `LocalKv` for tests: virtual time, seeded randomness, and a sink that keeps what it is given.
  */
 import type { KvClient } from '../../src/kv/kv-client.ts';
-import { SqlError } from '../../sql/errors/sql-error.ts';
+import type { SqlError } from '../../sql/errors/sql-error.ts';
 import type { Notice, ResultColumn, ResultSink, Session } from '../../sql/session/session-api.ts';
 import type { SessionEnv } from '../../sql/session/session-env.ts';
 import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
@@ -215,15 +215,4 @@ export async function query(session: Session, text: string): Promise<(string | n
   const sink = new CollectingSink(() => session.format());
   await session.simpleQuery(text, sink);
   return sink.results.flatMap((result) => result.rows);
-}
-
-/** The SQLSTATE that a query fails with. */
-export async function failure(session: Session, text: string): Promise<SqlError> {
-  try {
-    await query(session, text);
-  } catch (error) {
-    if (error instanceof SqlError) return error;
-    throw error;
-  }
-  throw new Error(`no error from: ${text}`);
 }

@@ -87,7 +87,7 @@ describe('quorum clock', () => {
     const bench = new Bench([10, 5000, 20]);
     const gathered = bench.at(1).gather();
     bench.turn();
-    bench.wire.splice(1, 1); // Node 3 never hears of it: nodes 1 and 2 are a majority.
+    expect(bench.wire.length).toBe(1); // Node 3 never hears of it: nodes 1 and 2 are a majority.
     bench.deliver();
     const ts = await gathered;
     expect(ts).toBe(5000 * 4096);
@@ -100,6 +100,8 @@ describe('quorum clock', () => {
     const published = bench.at(1).publish(ts);
     bench.turn();
     bench.wire.splice(0, 1); // Node 2 misses it.
+    bench.timers.shift()?.();
+    bench.wire.splice(0, 1); // And again, when all are asked.
     bench.deliver();
     await published;
     const gathered = bench.at(2).gather();
@@ -122,6 +124,23 @@ describe('quorum clock', () => {
     bench.deliver();
     await second;
     expect(clock.roundsTotal).toBe(2);
+  });
+
+  it('asks first who answered the last round', async () => {
+    const bench = new Bench([1, 2, 9000]);
+    const first = bench.at(1).gather();
+    bench.turn();
+    bench.wire.splice(0); // Node 2 is gone.
+    bench.timers.shift()?.();
+    bench.wire.splice(0, 1);
+    bench.deliver();
+    expect(await first).toBe(9000 * 4096);
+    const second = bench.at(1).gather();
+    bench.turn();
+    expect(bench.wire.length).toBe(1);
+    bench.deliver();
+    await second;
+    expect(bench.hlc(2).read()).toBeLessThan(9000 * 4096);
   });
 
   it('sends a lost round again, and counts no acceptor twice', async () => {
