@@ -109,6 +109,7 @@ const KINDS = [
   'forget',
   'collect',
 ] as const satisfies readonly Command['kind'][];
+const CEILING = KINDS.indexOf('ceiling');
 
 const writer = new ByteWriter(4096);
 
@@ -121,10 +122,18 @@ export function encodeCommand(command: Command): Buffer {
   return writer.copy();
 }
 
-/** The timestamp alone: what an appending replica forwards its clock to. */
+/** The timestamp alone. */
 export function commandTimestamp(data: Uint8Array): Timestamp {
   if (data.length < 9) return 0 as Timestamp;
   return new DataView(data.buffer, data.byteOffset, data.byteLength).getFloat64(1) as Timestamp;
+}
+
+/**
+ * What an appending replica forwards its clock to: the timestamp, but for a ceiling's, which lies ahead of all clocks
+ * on purpose. Clocks that followed it would need the next ceiling at once, and run away with it.
+ */
+export function clockTimestamp(data: Uint8Array): Timestamp {
+  return data[0] === CEILING ? (0 as Timestamp) : commandTimestamp(data);
 }
 
 /** Throws `ByteDecodeError`: a committed entry that cannot be read stops the replica. */

@@ -78,6 +78,7 @@ const UNDECIDED_MS = 3000;
 /** The ceiling is extended to here ahead of the wall clock, and at this distance again (RANGE-1). */
 const CEILING_AHEAD_MS = 2000;
 const CEILING_SLACK_MS = 50;
+const CEILING_STEP_MS = 25;
 const CEILING_REFILL_MS = 1000;
 const SNAPSHOT_READS_RECENT_MS = 2000;
 
@@ -136,9 +137,9 @@ export class Replica {
   }
 
   /** The floor of a new leader, which its no-op carries: above all that was applied, logged or ceiled (RANGE-1). */
-  floor(): Timestamp {
+  floor(loggedTs: Timestamp): Timestamp {
     const { hlc } = this.host;
-    hlc.forward(maxTimestamp(this.state.ceiling, this.state.maxTs));
+    hlc.forward(maxTimestamp(loggedTs, maxTimestamp(this.state.ceiling, this.state.maxTs)));
     return hlc.next();
   }
 
@@ -301,7 +302,9 @@ export class Replica {
     if (office.isHandingOver || office.isClosed) return;
     const wall = timestampOfUnixMs(this.host.env.clock.wallMs());
     const ts = maxTimestamp(addMs(need, CEILING_SLACK_MS), addMs(wall, CEILING_AHEAD_MS));
-    if (ts <= this.#ceilingSoon(office)) return;
+    const soon = this.#ceilingSoon(office);
+    // What is not needed yet is worth an entry only if it goes a good deal further.
+    if (ts <= soon || (need <= soon && ts < addMs(soon, CEILING_STEP_MS))) return;
     const before = office.ceilingInFlight;
     office.ceilingInFlight = ts;
     const done = (): void => {

@@ -10,7 +10,7 @@ import { assert } from '../../src/base/assert.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import { TS_ZERO } from '../../src/base/timestamp.ts';
+import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { LogAppend, LogEntry, RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
 import { decodeMessage, encodeMessage } from '../raft/codec.ts';
@@ -19,7 +19,7 @@ import { configurationOf } from '../raft/quorum.ts';
 import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftNode } from '../raft/raft-node.ts';
 import type { HardState, LogRead, Ready } from '../raft/ready.ts';
-import { commandTimestamp, decodeCommand, encodeCommand } from '../replica/command.ts';
+import { clockTimestamp, commandTimestamp, decodeCommand, encodeCommand } from '../replica/command.ts';
 import type { RangeState } from '../replica/range-state.ts';
 import type { RaftHandle, ReplicaHost } from '../replica/replica.ts';
 import { Replica } from '../replica/replica.ts';
@@ -184,7 +184,7 @@ export class RaftGroup {
     if (!hasWrites && afterPersist.length === 0) return undefined;
     let newestTs = TS_ZERO;
     for (const entry of entries) {
-      const ts = commandTimestamp(entry.data);
+      const ts = clockTimestamp(entry.data);
       if (ts > newestTs) newestTs = ts;
     }
     this.#persistingCount++;
@@ -362,7 +362,7 @@ export class RaftGroup {
     const { state } = this;
     const boundary = state.appliedIndex;
     const entries = (log?.entries ?? []).filter((entry) => entry.index > boundary);
-    for (const entry of entries) this.#host.hlc.forward(commandTimestamp(entry.data));
+    for (const entry of entries) this.#host.hlc.forward(clockTimestamp(entry.data));
     const logFirst = this.#ports.log.firstIndex(this.rangeId) ?? boundary + 1;
     return new RaftNode(
       {
@@ -372,11 +372,20 @@ export class RaftGroup {
         hardState: log?.hardState ?? { term: state.appliedTerm, vote: 0 },
         applied: { index: boundary, term: state.appliedTerm },
         entries,
-        noopData: () => encodeCommand({ kind: 'noop', ts: this.replica.floor() }),
+        noopData: () => encodeCommand({ kind: 'noop', ts: this.replica.floor(this.#loggedTs()) }),
         random: this.#ports.env.random,
       },
       this.#options,
     );
+  }
+
+  /** The highest timestamp in the log beyond what is applied, ceilings included. */
+  #loggedTs(): Timestamp {
+    let ts = TS_ZERO;
+    for (const entry of this.#raft.entriesAfter(this.state.appliedIndex)) {
+      ts = maxTimestamp(ts, commandTimestamp(entry.data));
+    }
+    return ts;
   }
 
   #setNow(): void {

@@ -108,7 +108,7 @@ export class ReplicaBench {
   /** Becomes leader of a new term and comes into service. */
   async lead(): Promise<void> {
     this.term++;
-    const ts = this.replica.floor();
+    const ts = this.replica.floor(TS_ZERO);
     this.replica.onLeader(this.term);
     const noop: Command = { kind: 'noop', ts };
     await this.replica.apply({ index: ++this.#index, term: this.term }, () => noop);

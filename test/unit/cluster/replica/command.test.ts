@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../../cluster/replica/command.ts';
 import {
+  clockTimestamp,
   commandTimestamp,
   decodeCommand,
   encodeCommand,
@@ -51,6 +52,8 @@ describe('command', () => {
     const bytes = encodeCommand(command);
     expect(decodeCommand(bytes)).toEqual(command);
     expect(commandTimestamp(bytes)).toBe(ts);
+    // Clocks do not follow a ceiling, which lies ahead of them.
+    expect(clockTimestamp(bytes)).toBe(command.kind === 'ceiling' ? 0 : ts);
   });
 
   it('hostile bytes end in a decode error', () => {
