@@ -37,6 +37,8 @@ export interface StorePorts {
   readonly log: RaftLogStore;
   readonly ceiling: ClockCeiling;
   readonly sendRaft: (to: NodeId, range: RangeId, bytes: Uint8Array) => void;
+  /** Lets messages leave that wait for the end of the turn. */
+  readonly flushSends: () => void;
   /** Sends a range's data to a peer that its log no longer reaches; the index installed there, or undefined. */
   readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<number | undefined>;
   readonly requestSnapshot: (group: RaftGroup, leader: NodeId) => void;
@@ -219,6 +221,8 @@ export class Store {
       const taken = group.takeReady();
       if (taken !== undefined) persisting.push([group, taken]);
     }
+    // NB: before the own write, which may hold the event loop for as long as the disk takes.
+    this.#ports.flushSends();
     if (persisting.length > 0) this.#persist(persisting);
     for (const group of groups) {
       group.applyCommitted();
@@ -239,8 +243,10 @@ export class Store {
         if (clockCeiling !== undefined) ceiling.onSynced(clockCeiling);
         for (const [group, taken] of persisting) {
           group.onPersisted(taken);
-          this.#schedule(group);
+          this.#dirty.add(group);
         }
+        // What waited for the disk, acknowledgements above all, does not wait for another turn.
+        this.#runReady();
       },
       (error: unknown) => onFatal(error),
     );

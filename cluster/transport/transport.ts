@@ -232,8 +232,13 @@ export class Transport {
     this.#isScheduled = true;
     this.#env.scheduler.defer(() => {
       this.#isScheduled = false;
-      for (const peer of [...this.#pending]) this.#flush(peer);
+      this.flush();
     });
+  }
+
+  /** Sends now what would leave at the end of the turn. */
+  flush(): void {
+    for (const peer of this.#pending) this.#flush(peer);
   }
 
   #flush(to: NodeId): void {

@@ -202,6 +202,7 @@ export class QuorateNode {
       {
         ...{ env, ceiling, recovered, mvcc: this.#mvcc, log: this.#log },
         sendRaft: (to, range, bytes) => transport.sendRaft(to, range, bytes),
+        flushSends: () => transport.flush(),
         sendSnapshot: (group, to) => snapshots.send(group, to),
         requestSnapshot: (group, leader) => snapshots.request(group, leader),
         onFatal: (error) => this.#ports.onFatal(error),
