@@ -19,7 +19,12 @@ import { configurationOf } from '../raft/quorum.ts';
 import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftNode } from '../raft/raft-node.ts';
 import type { HardState, LogRead, Ready } from '../raft/ready.ts';
-import { clockTimestamp, commandTimestamp, decodeCommand, encodeCommand } from '../replica/command.ts';
+import {
+  clockTimestamp,
+  commandTimestamp,
+  decodeCommand,
+  encodeCommand,
+} from '../replica/command.ts';
 import type { RangeState } from '../replica/range-state.ts';
 import type { RaftHandle, ReplicaHost } from '../replica/replica.ts';
 import { Replica } from '../replica/replica.ts';

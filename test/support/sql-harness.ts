@@ -209,10 +209,3 @@ export class CollectingSink implements ResultSink {
     this.#rows = [];
   }
 }
-
-/** Runs a query text to its end; rows of all its statements. Throws what the session throws. */
-export async function query(session: Session, text: string): Promise<(string | null)[][]> {
-  const sink = new CollectingSink(() => session.format());
-  await session.simpleQuery(text, sink);
-  return sink.results.flatMap((result) => result.rows);
-}
