@@ -18,6 +18,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { QuorateError } from '../src/base/errors.ts';
 
 interface Target {
   readonly name: string;
@@ -105,7 +106,7 @@ function untilServes(output: NodeJS.ReadableStream): Promise<void> {
       text += chunk.toString();
       if (text.includes('serves')) resolve();
     });
-    output.on('end', () => reject(new Error('the cluster did not come up')));
+    output.on('end', () => reject(new QuorateError('bench', 'the cluster did not come up')));
   });
 }
 
