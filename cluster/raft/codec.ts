@@ -4,7 +4,7 @@
  */
 import { ByteDecodeError, ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { NodeId } from '../../src/base/ids.ts';
-import type { Entry, Message } from './messages.ts';
+import type { Append, Entry, Message } from './messages.ts';
 
 const KINDS = [
   'append',
@@ -77,44 +77,37 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const from = reader.varint() as NodeId;
   const to = reader.varint() as NodeId;
   const term = reader.varint();
-  const address = { from, to, term };
   switch (kind) {
     case 'append':
-      return { kind, ...address, ...decodeAppend(reader) };
+      return decodeAppend(reader, from, to, term);
     case 'appendReply': {
       const isOk = reader.u8() === 1;
       const index = reader.varint();
       const hintIndex = reader.varint();
       const hintTerm = reader.varint();
-      return { kind, ...address, isOk, index, hintIndex, hintTerm, sentAt: reader.f64() };
+      return { kind, from, to, term, isOk, index, hintIndex, hintTerm, sentAt: reader.f64() };
     }
     case 'heartbeat': {
       const commit = reader.varint();
-      return { kind, ...address, commit, sentAt: reader.f64() };
+      return { kind, from, to, term, commit, sentAt: reader.f64() };
     }
     case 'heartbeatReply':
-      return { kind, ...address, sentAt: reader.f64() };
+      return { kind, from, to, term, sentAt: reader.f64() };
     case 'vote':
     case 'prevote': {
       const lastIndex = reader.varint();
       const lastTerm = reader.varint();
-      return { kind, ...address, lastIndex, lastTerm, isForced: reader.u8() === 1 };
+      return { kind, from, to, term, lastIndex, lastTerm, isForced: reader.u8() === 1 };
     }
     case 'voteReply':
     case 'prevoteReply':
-      return { kind, ...address, isGranted: reader.u8() === 1 };
+      return { kind, from, to, term, isGranted: reader.u8() === 1 };
     case 'timeoutNow':
-      return { kind, ...address };
+      return { kind, from, to, term };
   }
 }
 
-function decodeAppend(reader: ByteReader): {
-  prevIndex: number;
-  prevTerm: number;
-  commit: number;
-  sentAt: number;
-  entries: Entry[];
-} {
+function decodeAppend(reader: ByteReader, from: NodeId, to: NodeId, term: number): Append {
   const prevIndex = reader.varint();
   const prevTerm = reader.varint();
   const commit = reader.varint();
@@ -122,9 +115,9 @@ function decodeAppend(reader: ByteReader): {
   const entries: Entry[] = [];
   const count = reader.varint();
   for (let i = 1; i <= count; i++) {
-    const term = reader.varint();
+    const entryTerm = reader.varint();
     const data = Buffer.from(reader.bytes());
-    entries.push({ index: prevIndex + i, term, data });
+    entries.push({ index: prevIndex + i, term: entryTerm, data });
   }
-  return { prevIndex, prevTerm, commit, sentAt, entries };
+  return { kind: 'append', from, to, term, prevIndex, prevTerm, commit, sentAt, entries };
 }

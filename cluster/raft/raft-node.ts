@@ -322,7 +322,8 @@ export class RaftNode {
     const logReads: LogRead[] = [];
     if (this.#leadership?.wantsAppends === true) {
       const logFirst = this.#logFirst;
-      this.#leadership.sendAppends({ ...this.#outlet(), snapshotsFor, logReads, logFirst });
+      const { now, messages } = this.#outlet();
+      this.#leadership.sendAppends({ now, messages, snapshotsFor, logReads, logFirst });
     }
     const { lastIndex, commitIndex } = this.#log;
     const committed =

@@ -224,7 +224,8 @@ interface Found {
 }
 
 function locked(job: LockJob, found: Found): RangeReply {
-  return { kind: 'locked', grant: grantOf(job), ...found };
+  const { rows, newestTs, hlc, isRevalidated } = found;
+  return { kind: 'locked', grant: grantOf(job), rows, newestTs, hlc, isRevalidated };
 }
 
 function grantOf({ replica, office, request }: LockJob): LockGrant {

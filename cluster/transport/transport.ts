@@ -173,8 +173,12 @@ export class Transport {
     frame.bytes(this.#packr.pack(body));
     const answer = new Promise<unknown>((resolve, reject) => {
       const call: Outstanding = {
-        ...{ to, resolve, reject },
-        ...{ timer: undefined, signal: options.signal, onAbort: undefined },
+        to,
+        resolve,
+        reject,
+        timer: undefined,
+        signal: options.signal,
+        onAbort: undefined,
       };
       call.timer = this.#env.scheduler.after(options.timeoutMs, () =>
         this.#giveUp(id, new TransportError('timeout', `node ${to} did not answer`, true)),

@@ -211,7 +211,11 @@ function commitOnePhase(
   const anchor = firstKeyWritten(input, participant);
   const span = { start, end };
   const request = prepareOf(input, participant, {
-    ...{ txnId, anchor, onePhase: true, participants: undefined, span },
+    txnId,
+    anchor,
+    onePhase: true,
+    participants: undefined,
+    span,
   });
   const finish = (vote: Vote): MaybePromise<Timestamp> => {
     if (vote.kind === 'committed') {
@@ -351,8 +355,14 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
     let participant = byRange.get(descriptor.rangeId);
     if (participant === undefined) {
       participant = {
-        ...{ descriptor, reads: [], writes: [], lockedKeys: [] },
-        ...{ fences: [], planned: [], fenceWrites: [], stagedParts: 0 },
+        descriptor,
+        reads: [],
+        writes: [],
+        lockedKeys: [],
+        fences: [],
+        planned: [],
+        fenceWrites: [],
+        stagedParts: 0,
       };
       byRange.set(descriptor.rangeId, participant);
     }
@@ -414,10 +424,20 @@ function prepareOf(
   const { lockedKeys, stagedParts } = participant;
   return {
     kind: 'prepare',
-    ...attempt,
+    txnId: attempt.txnId,
+    anchor: attempt.anchor,
+    onePhase: attempt.onePhase,
+    participants: attempt.participants,
+    span: attempt.span,
     lockId: input.lockId,
     readTs: input.readTs,
-    ...{ reads, fences, planned, writes, fenceWrites, lockedKeys, stagedParts },
+    reads,
+    fences,
+    planned,
+    writes,
+    fenceWrites,
+    lockedKeys,
+    stagedParts,
     grant: input.grants.get(descriptor.rangeId),
     isFirstSend: true,
   };

@@ -253,8 +253,14 @@ export class ClusterTxn implements KvTxn {
   ): MaybePromise<LockedReply | undefined> {
     const { router, deadlocks } = this.#services;
     const request: Unrouted<LockRequest> = {
-      ...{ kind: 'lock', lockId: this.lockId, keys, fences, fenceLocks },
-      ...{ strength: options.strength, wait: options.wait, timeoutMs: options.timeoutMs },
+      kind: 'lock',
+      lockId: this.lockId,
+      keys,
+      fences,
+      fenceLocks,
+      strength: options.strength,
+      wait: options.wait,
+      timeoutMs: options.timeoutMs,
       readTs: this.#readTs ?? (0 as Timestamp),
       revalidate: this.#reads.within(descriptor),
     };
@@ -442,8 +448,12 @@ export class ClusterTxn implements KvTxn {
     const ts = this.readTs();
     const committing = thenMaybe(ts, (readTs) =>
       commitTxn(this.#services, {
-        ...{ lockId: this.lockId, readTs, reads: this.#reads, writes: this.#writes },
-        ...{ lockedKeys: this.#lockedKeys, grants: this.#grants },
+        lockId: this.lockId,
+        readTs,
+        reads: this.#reads,
+        writes: this.#writes,
+        lockedKeys: this.#lockedKeys,
+        grants: this.#grants,
         fenceWrites: new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
         planned: this.#planned.flatMap((fence) => this.#fencesOf(fence)),
         onReleased: (rangeId) => this.#lockRanges.delete(rangeId),

@@ -17,7 +17,7 @@ import { codecOf } from '../exec/table-codec.ts';
 import { split } from '../optimize/push-filters.ts';
 import type { AccessPath, OrderWish } from './access-path.ts';
 import { chooseAccess } from './access-path.ts';
-import type { CompiledAccess } from './compile-access.ts';
+import type { Access, CompiledAccess } from './compile-access.ts';
 import { compileAccess } from './compile-access.ts';
 import type { Compiled, Frame } from './frame.ts';
 import type { PlanNode, RowEnv } from './plan-node.ts';
@@ -90,17 +90,15 @@ interface CompiledScan {
 function openScan(scan: CompiledScan, frame: Frame): Operator {
   const { execution } = frame;
   const { spec, limit, lock } = scan;
-  const input = {
-    access: () => scan.access(frame),
-    predicate: scan.predicate === undefined ? undefined : predicateIn(scan.predicate, frame),
-  };
+  const access = (): Access => scan.access(frame);
+  const predicate = scan.predicate === undefined ? undefined : predicateIn(scan.predicate, frame);
   let operator: Operator;
   if (lock === undefined) {
     const source = execution.txn ?? new LatestSource(execution.kv, execution.signal);
-    operator = new ScanOperator(spec, { ...input, source, limit }, execution);
+    operator = new ScanOperator(spec, { access, predicate, source, limit }, execution);
   } else {
     const locking = { txn: txnOf(frame), lock: lockOptionsOf(lock, frame) };
-    operator = new LockedPointsOperator(spec, input, locking);
+    operator = new LockedPointsOperator(spec, { access, predicate }, locking);
   }
   if (scan.waiting === undefined) return operator;
   return new FilterOperator(operator, predicateIn(scan.waiting, frame), execution);

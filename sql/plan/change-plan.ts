@@ -178,7 +178,9 @@ function writerFor(
 ): TableWriter {
   const { execution } = frame;
   return new TableWriter(table, {
-    ...{ txn: txnOf(frame), lock: execution.lock, format: execution.evalContext },
+    txn: txnOf(frame),
+    lock: execution.lock,
+    format: execution.evalContext,
     checks: checks.map(({ name, condition }): CompiledCheck => {
       return { name, holds: (row: Row) => condition(row, frame) !== false };
     }),

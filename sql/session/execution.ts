@@ -14,9 +14,15 @@ export function executionOf(
   ctx: SessionContext,
   statement: { readonly parameters: readonly Datum[]; readonly evalContext: EvalContext },
 ): Execution {
+  const ports = execPorts(ctx);
+  const { parameters, evalContext } = statement;
+  // NB: spelled out: this is made for every statement, and spreading costs several times as much.
   return {
-    ...execPorts(ctx),
-    ...statement,
+    signal: ports.signal,
+    workMemBytes: ports.workMemBytes,
+    pause: () => ports.pause(),
+    parameters,
+    evalContext,
     kv: ctx.shared.kv,
     txn: ctx.block?.txn,
     lock: lockOptions(ctx),
