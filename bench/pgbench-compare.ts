@@ -41,6 +41,9 @@ interface Outcome {
   readonly failed: number;
 }
 
+/** Before each workload, not counted, on both sides: code that has just started to run is still being compiled. */
+const WARM_UP_S = 8;
+
 const WORKLOADS: readonly Workload[] = [
   { name: '-S prepared c16', args: ['-S', '-M', 'prepared'], clients: 16, bar: 0.3 },
   { name: '-N prepared c16', args: ['-N', '-M', 'prepared'], clients: 16, bar: 0.5 },
@@ -214,7 +217,7 @@ async function measure(
   process.stdout.write(`${target.name}: pgbench -i -s ${scale} took ${initSeconds.toFixed(1)} s`);
   process.stdout.write(memory() === '' ? '\n' : `; resident: ${memory()}\n`);
   for (const workload of WORKLOADS) {
-    await runOnce(target, workload, Math.min(3, seconds), scale);
+    await runOnce(target, workload, WARM_UP_S, scale);
     const outcome = await runOnce(target, workload, seconds, scale);
     outcomes.set(workload.name, outcome);
     process.stdout.write(
