@@ -22,6 +22,8 @@ import type { RangeSender } from './range-sender.ts';
 
 /** How long a statement looks for a leader before it fails with `unavailable`. */
 export const FIND_LEADER_MS = 4000;
+/** Who has not answered a request for locks after so long has it in a queue. */
+const LEADER_ANSWERS_MS = 1000;
 const RETRY_MS = 20;
 const RETRY_MAX_MS = 200;
 
@@ -152,19 +154,25 @@ export class RangeRouter {
     options: SendOptions,
     first: MaybePromise<Attempted>,
   ): Promise<RangeReply> {
-    const deadline = this.#env.clock.monotonicMs() + FIND_LEADER_MS;
+    const { clock } = this.#env;
+    let askedMs = clock.monotonicMs();
+    let deadline = askedMs + FIND_LEADER_MS;
     let attempted = await first;
     for (let tries = 1; ; tries++) {
+      const tookMs = clock.monotonicMs() - askedMs;
+      // To stand in the queue of a row lock is not to look for a leader.
+      if (request.kind === 'lock') deadline += Math.max(0, tookMs - LEADER_ANSWERS_MS);
       if (attempted.kind === 'reply' && isAnswer(attempted.reply)) {
         this.#noteAnswer(attempted.reply);
         return attempted.reply;
       }
       if (options.signal?.aborted === true) throw new KvError('cancelled', 'cancelled');
       const isHinted = this.#noteFailure(descriptor, attempted);
-      if (this.#env.clock.monotonicMs() > deadline) throw this.#unavailable(descriptor, attempted);
+      if (clock.monotonicMs() > deadline) throw this.#unavailable(descriptor, attempted);
       if (!isHinted) {
         await this.#env.scheduler.sleep(Math.min(RETRY_MAX_MS, RETRY_MS * tries));
       }
+      askedMs = clock.monotonicMs();
       attempted = await this.#tryAt(this.#guess(descriptor, tries), descriptor, request, options);
     }
   }

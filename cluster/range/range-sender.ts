@@ -56,10 +56,7 @@ export class RangeSender {
       };
       signal?.addEventListener('abort', giveUp);
       if (signal?.aborted === true) giveUp();
-      reply.then((value) => {
-        finish();
-        resolve({ kind: 'reply', reply: value });
-      }, reject);
+      reply.finally(finish).then((value) => resolve({ kind: 'reply', reply: value }), reject);
     });
   }
 

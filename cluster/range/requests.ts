@@ -291,6 +291,8 @@ export interface VoteReply {
 }
 export interface BlockersReply {
   readonly kind: 'blockers';
+  /** The session has a request here that waits. */
+  readonly isWaiting: boolean;
   readonly blockers: readonly LockId[];
 }
 export interface DescribeReply {

@@ -32,14 +32,35 @@ import type { Office } from './office.ts';
 import type { Holder } from './pending-writes.ts';
 import type { Replica } from './replica.ts';
 
+/**
+ * To a request that was cancelled, or whose gateway has not been heard for a while. Such a gateway may be back when this
+ * arrives, and still be waiting: it asks again.
+ */
+const GIVEN_UP: RangeReply = { kind: 'unavailable', reason: 'the request was given up' };
+
 export function lockRows(
   replica: Replica,
   office: Office,
   request: LockRequest,
   signal: Signal,
 ): MaybePromise<RangeReply> {
-  // It has waited for the leader to come into office, and nobody waits for it any more.
-  if (signal?.aborted === true) return { kind: 'lockRefused', reason: 'notAvailable' };
+  const reply = lockOrWait(replica, office, request, signal);
+  if (!isPromise(reply)) return reply;
+  const { lockJobs } = office;
+  lockJobs.set(request.lockId, reply);
+  return reply.finally(() => {
+    if (lockJobs.get(request.lockId) === reply) lockJobs.delete(request.lockId);
+  });
+}
+
+function lockOrWait(
+  replica: Replica,
+  office: Office,
+  request: LockRequest,
+  signal: Signal,
+): MaybePromise<RangeReply> {
+  // It has waited for the leader to come into office.
+  if (signal?.aborted === true) return GIVEN_UP;
   for (const key of request.keys) if (!replica.owns(key)) return moved(replica);
   for (const span of request.revalidate) {
     if (!spanCovers(replica.state.descriptor, span)) return moved(replica);
@@ -98,11 +119,11 @@ async function lockSlow(job: LockJob, first: number): Promise<RangeReply> {
       : Number.POSITIVE_INFINITY;
   for (let i = first; i < keys.length; i++) {
     const key = keys[i];
-    if (job.signal?.aborted === true) return { kind: 'lockRefused', reason: 'notAvailable' };
+    if (job.signal?.aborted === true) return GIVEN_UP;
     if (key === undefined || takeNow(job, key)) continue;
     const outcome = await waitForLock(job, key, deadline);
     if (outcome === 'timeout') return { kind: 'lockRefused', reason: 'timeout' };
-    if (outcome === 'cancelled') return { kind: 'lockRefused', reason: 'notAvailable' };
+    if (outcome === 'cancelled') return GIVEN_UP;
     if (office.isClosed) return notLeader(replica);
     // A split woke us, or took the key away.
     if (!office.locks.holdsKey(key, request.lockId)) return moved(replica);
@@ -256,5 +277,7 @@ export function checkGrant(
 }
 
 export function blockersOf(office: Office, request: BlockersRequest): RangeReply {
-  return { kind: 'blockers', blockers: office.locks.blockersOf(request.lockId) };
+  const { lockId } = request;
+  const isWaiting = office.lockJobs.has(lockId);
+  return { kind: 'blockers', isWaiting, blockers: office.locks.blockersOf(lockId) };
 }

@@ -10,7 +10,7 @@
  * - Proposals are applied in the order proposed, or, when the office closes first, not known to be.
  */
 import { assert, must } from '../../src/base/assert.ts';
-import type { TxnId } from '../../src/base/ids.ts';
+import type { LockId, TxnId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { LockTable } from './lock-table.ts';
 import type { Command } from './command.ts';
@@ -31,6 +31,8 @@ export class Office {
   readonly pending = new PendingWrites();
   readonly locks = new LockTable();
   readonly gate = new FenceGate();
+  /** Requests for locks that are waiting, the newest of each session. */
+  readonly lockJobs = new Map<LockId, Promise<unknown>>();
   /** Attempts whose decision is proposed and not yet applied. */
   readonly deciding = new Set<TxnId>();
   /** LEASE-1 and RANGE-1: the two conditions of `isServing`. */

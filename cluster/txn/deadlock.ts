@@ -3,6 +3,9 @@
  * leader it waits at whom it waits for, and sends a probe to the gateways of those; a gateway whose session waits too
  * passes the probe on along its own edges. A probe that comes back to where it has been has found a cycle, and the
  * youngest session in it (lock ids order by time) is the victim: its gateway ends its wait with 40P01.
+ *
+ * The same question finds waits that will never end: frames get lost, and a wait for a row has no time-out of its own.
+ * A session of which the leader knows nothing, twice in a row, is told to ask for its lock again.
  */
 import type { LockId, NodeId } from '../../src/base/ids.ts';
 import { lockIdNode } from '../../src/base/ids.ts';
@@ -14,10 +17,16 @@ import type { Transport } from '../transport/transport.ts';
 const FIRST_PROBE_MS = 100;
 const PROBE_AGAIN_MS = 500;
 const PATH_MAX = 64;
+/** Once may be an answer that is on its way. */
+const UNKNOWN_MAX = 2;
+
+export type WaitEnd = 'deadlock' | 'lost';
 
 interface Waiting {
   readonly descriptor: RangeDescriptor;
-  readonly abort: () => void;
+  readonly end: (why: WaitEnd) => void;
+  /** How many times in a row the leader knew nothing of it. */
+  unknown: number;
 }
 
 interface Probe {
@@ -46,9 +55,9 @@ export class DeadlockDetector {
     transport.register('deadlock.victim', (body) => this.#onVictim(body as Verdict));
   }
 
-  /** A session waits for a lock from now on; `abort` ends its wait as a victim. Returns how to end the watch. */
-  watch(lockId: LockId, descriptor: RangeDescriptor, abort: () => void): () => void {
-    const waiting: Waiting = { descriptor, abort };
+  /** A session waits for a lock from now on; `end` is called to end its wait. Returns how to end the watch. */
+  watch(lockId: LockId, descriptor: RangeDescriptor, end: Waiting['end']): () => void {
+    const waiting: Waiting = { descriptor, end, unknown: 0 };
     this.#waiting.set(lockId, waiting);
     let timer = this.#env.scheduler.after(FIRST_PROBE_MS, () => probe());
     const probe = (): void => {
@@ -72,12 +81,20 @@ export class DeadlockDetector {
   async #follow(path: readonly string[], last: LockId, waiting: Waiting): Promise<void> {
     const request = { kind: 'blockers', lockId: last } as const;
     const asked = await this.#router.sendOnce(waiting.descriptor, request, { timeoutMs: 2000 });
-    if (asked.kind !== 'reply' || asked.reply.kind !== 'blockers') return;
+    if (asked.kind !== 'reply') return;
+    const isKnown = asked.reply.kind === 'blockers' && asked.reply.isWaiting;
+    if (path.length === 1) this.#noteKnown(waiting, isKnown);
+    if (asked.reply.kind !== 'blockers') return;
     for (const blocker of asked.reply.blockers) {
       const seen = path.indexOf(blocker);
       if (seen >= 0) this.#condemn(path.slice(seen));
       else this.#sendTo(blocker, 'deadlock.probe', { path: [...path, blocker] } satisfies Probe);
     }
+  }
+
+  #noteKnown(waiting: Waiting, isKnown: boolean): void {
+    waiting.unknown = isKnown ? 0 : waiting.unknown + 1;
+    if (waiting.unknown >= UNKNOWN_MAX) waiting.end('lost');
   }
 
   #condemn(cycle: readonly string[]): void {
@@ -87,7 +104,7 @@ export class DeadlockDetector {
   }
 
   #onVictim(verdict: Verdict): void {
-    this.#waiting.get(verdict.victim as LockId)?.abort();
+    this.#waiting.get(verdict.victim as LockId)?.end('deadlock');
   }
 
   #sendTo(lockId: string, method: 'deadlock.probe' | 'deadlock.victim', body: object): void {

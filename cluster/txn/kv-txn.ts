@@ -28,6 +28,7 @@ import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { LockGrant, LockRequest, LockedReply, RangeReply } from '../range/requests.ts';
 import type { Unrouted } from '../range/range-router.ts';
 import { commitTxn } from './commit.ts';
+import type { WaitEnd } from './deadlock.ts';
 import { ReadSet } from './read-set.ts';
 import { TxnCursor } from './txn-cursor.ts';
 import type { TxnServices } from './txn-services.ts';
@@ -48,6 +49,8 @@ export class ClusterTxn implements KvTxn {
   readonly #grants = new Map<number, LockGrant>();
   /** Ranges that were asked for locks: they may have given some, whatever has become of the answer. */
   readonly #lockRanges = new Set<number>();
+  /** A request for locks ended without an answer. */
+  #hasUnanswered = false;
   /** Schema versions this transaction has set, with the sequence number at which it did. */
   #bumps: { tableId: number; version: number; seq: number }[] = [];
   /** What writes were planned with; `seq` is that of the write before the first. */
@@ -264,18 +267,18 @@ export class ClusterTxn implements KvTxn {
       readTs: this.#readTs ?? (0 as Timestamp),
       revalidate: this.#reads.within(descriptor),
     };
-    const victim = new AbortController();
-    const { signal } = victim;
-    let isVictim = false;
-    const onCancel = (): void => victim.abort();
+    const ending = new AbortController();
+    const { signal } = ending;
+    let why: WaitEnd | undefined;
+    const onCancel = (): void => ending.abort();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
     this.#lockRanges.add(descriptor.rangeId);
     const sent = router.send(descriptor, request, { timeoutMs, signal });
-    if (!isPromise(sent)) return this.#lockAnswer(sent, false);
+    if (!isPromise(sent)) return this.#lockAnswer(sent);
     this.#options.signal.addEventListener('abort', onCancel);
-    const unwatch = deadlocks.watch(this.lockId, descriptor, () => {
-      isVictim = true;
-      victim.abort();
+    const unwatch = deadlocks.watch(this.lockId, descriptor, (reason) => {
+      why = reason;
+      ending.abort();
     });
     return sent
       .finally(() => {
@@ -283,18 +286,18 @@ export class ClusterTxn implements KvTxn {
         this.#options.signal.removeEventListener('abort', onCancel);
       })
       .then(
-        (reply) => this.#lockAnswer(reply, isVictim),
+        (reply) => this.#lockAnswer(reply),
         (error: unknown) => {
-          if (isVictim) throw new KvError('deadlock', 'deadlock detected');
-          throw error;
+          this.#hasUnanswered = true;
+          if (why === 'deadlock') throw new KvError('deadlock', 'deadlock detected');
+          if (why === undefined || this.#options.signal.aborted) throw error;
+          return this.#sendLock(descriptor, keys, fences, fenceLocks, options);
         },
       );
   }
 
-  #lockAnswer(reply: RangeReply, isVictim: boolean): LockedReply | undefined {
+  #lockAnswer(reply: RangeReply): LockedReply | undefined {
     if (reply.kind === 'lockRefused') {
-      if (isVictim) throw new KvError('deadlock', 'deadlock detected');
-      if (this.#options.signal.aborted) throw new KvError('cancelled', 'cancelled');
       if (reply.reason === 'timeout') {
         throw new KvError('lock_timeout', 'canceling statement due to lock timeout');
       }
@@ -389,13 +392,6 @@ export class ClusterTxn implements KvTxn {
     this.#planned.push({ tableId, version, seq: this.#writes.seq });
   }
 
-  async deleteSpan(span: Span, table: TableFence | undefined): Promise<void> {
-    const cursor = this.scan(span, table);
-    for (let rows = await cursor.next(); rows !== undefined; rows = await cursor.next()) {
-      for (const row of rows) this.#write(row.key, null, table);
-    }
-  }
-
   async bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void> {
     await this.readTs();
     const span = tableSpan(tableId);
@@ -456,7 +452,10 @@ export class ClusterTxn implements KvTxn {
         grants: this.#grants,
         fenceWrites: new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
         planned: this.#planned.flatMap((fence) => this.#fencesOf(fence)),
-        onReleased: (rangeId) => this.#lockRanges.delete(rangeId),
+        // NB: a request that was never answered may yet be granted: then the range is told all the same.
+        onReleased: (rangeId) => {
+          if (!this.#hasUnanswered) this.#lockRanges.delete(rangeId);
+        },
       }),
     );
     if (!isPromise(committing)) {

@@ -97,8 +97,6 @@ export interface KvTxn {
   /** Buffers a write. It becomes visible to this transaction's reads at once, to others at commit. */
   put(k: Key, value: Uint8Array, table: TableFence | undefined): MaybePromise<void>;
   delete(k: Key, table: TableFence | undefined): MaybePromise<void>;
-  /** Buffers the removal of every key of a span as of commit time of those visible at the snapshot (TRUNCATE, DROP). */
-  deleteSpan(span: Span, table: TableFence | undefined): MaybePromise<void>;
   /**
    * Sets the schema version of a table in every range that overlaps it: waits for the locks on its fences, then
    * buffers the writes. `newVersion` 0 says: dropped. Own requests pass with either version from now on.

@@ -137,14 +137,6 @@ export class LocalTxn implements KvTxn, LockOwner {
     return this.#kv.answer(() => this.#write(k, null, table));
   }
 
-  deleteSpan(span: Span, table: TableFence | undefined): MaybePromise<void> {
-    return this.#kv.answer(() => {
-      this.#touch(table, this.#snapshot());
-      this.#reads.push(span);
-      for (const row of this.#merged(span, false, Infinity)) this.#write(row.key, null, table);
-    });
-  }
-
   async bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void> {
     await this.#lockKey(fenceKey(tableId, '' as Key), options);
     const before = this.#fences.get(tableId);
