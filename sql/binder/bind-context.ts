@@ -27,6 +27,9 @@ export interface BindOptions {
   readonly bindQuery: (ctx: BindContext, query: Query, outer: Scope) => BoundQuery;
 }
 
+/** Items of FROM that a statement may have in all. */
+const RELATIONS_MAX = 1000;
+
 export class BindContext {
   readonly text: string;
   readonly catalog: CatalogNames;
@@ -34,6 +37,7 @@ export class BindContext {
   readonly evalContext: EvalContext;
   readonly #bindQuery: BindOptions['bindQuery'];
   #lastId = 0;
+  #relations = 0;
 
   constructor(options: BindOptions) {
     this.text = options.text;
@@ -49,6 +53,17 @@ export class BindContext {
 
   newId(): ColumnId {
     return ++this.#lastId;
+  }
+
+  /** Each item of FROM passes here: queries named by WITH are bound anew wherever they are used, and so may explode. */
+  countRelation(position: number): void {
+    if (++this.#relations <= RELATIONS_MAX) return;
+    throw this.error(
+      SQLSTATE.STATEMENT_TOO_COMPLEX,
+      'the statement uses too many tables and subqueries',
+      position,
+      { hint: 'A query in WITH counts again for each time it is used.' },
+    );
   }
 
   bindQuery(query: Query, outer: Scope): BoundQuery {

@@ -64,7 +64,7 @@ function bindFunction(
   const { ctx } = binder;
   const types = args.map(({ scalar }) => scalar.type);
   const [first] = args;
-  const type = isScalarFunctionName(name) && !isTypeName(name) ? undefined : typeByName(name);
+  const type = isScalarFunctionName(name) ? undefined : typeByName(name);
   if (first !== undefined && type !== undefined && castCall(type, types)) {
     return coerceExplicit(ctx, first, type, position);
   }
@@ -75,10 +75,6 @@ function bindFunction(
   }
   const bound = args.map((arg, i) => coerceArgument(ctx, arg, fn.argTypes[i] ?? arg.scalar.type));
   return { kind: 'call', type: fn.resultType, fn, args: bound };
-}
-
-function isTypeName(name: string): boolean {
-  return typeByName(name) !== undefined && !isScalarFunctionName(name);
 }
 
 function refuseAggregateSyntax(binder: ExprBinder, call: FunctionCall): void {

@@ -103,6 +103,7 @@ function bindItem(
   outer: Scope,
   before: BoundFrom | undefined,
 ): BoundFrom {
+  ctx.countRelation(item.position);
   switch (item.kind) {
     case 'table ref':
       return bindTableRef(ctx, item, outer);
@@ -145,7 +146,8 @@ function bindTableRef(ctx: BindContext, item: TableRef, outer: Scope): BoundFrom
   if (definition.statement.kind !== 'query') {
     throw ctx.refused('data-modifying statements in WITH are not supported', definition.position);
   }
-  const bound = ctx.bindQuery(definition.statement, cte.scope);
+  const bound = cte.unused ?? ctx.bindQuery(definition.statement, cte.scope);
+  cte.unused = undefined;
   const { columns: names, position } = definition;
   const own = { name: name.name, columns: names, position };
   const columns = renamed(ctx, bound.columns.map(plainColumn), own, name.name, 'WITH query');

@@ -20,18 +20,14 @@ import { columnScalar } from './bind-context.ts';
 import { coerceCommon, commonTypeOf, finishUnknown, tryCoerce } from './coerce.ts';
 import { bindSortItem } from './expr-binder.ts';
 import { ExpressionBinder } from './expression-binder.ts';
+import type { BoundSelect } from './select.ts';
 import { bindSelect } from './select.ts';
-import type { Cte, ScopeColumn } from './scope.ts';
+import type { Cte } from './scope.ts';
 import { Scope } from './scope.ts';
 import { startOf } from './start-of.ts';
 
-export interface FullQuery {
-  readonly rel: Rel;
-  readonly columns: readonly RelColumn[];
-  readonly sources: readonly (ScopeColumn | undefined)[];
-  /** Where the expression of each column begins in the text. */
-  readonly positions: readonly number[];
-}
+/** A query is what a SELECT is to those who use it. */
+export type FullQuery = BoundSelect;
 
 /** `keepsUnknown`: see `SelectClauses`. */
 export function bindQuery(
@@ -67,12 +63,12 @@ export function bindWith(
     if (definition.statement.kind !== 'query') {
       throw ctx.refused('data-modifying statements in WITH are not supported', position);
     }
-    const own: Cte = { definition, scope: outer, isSelf: true };
+    const own: Cte = { definition, scope: outer, isSelf: true, unused: undefined };
     const visible = clause.recursive ? new Map(ctes).set(name, own) : ctes;
     const scope = new Scope({ parent: outer, ctes: visible });
-    // Bound here once, so that an error in a query that nothing uses is found.
-    bindQuery(ctx, definition.statement, scope);
-    ctes = new Map(ctes).set(name, { definition, scope, isSelf: false });
+    // Bound here, so that an error in a query that nothing uses is found.
+    const unused = bindQuery(ctx, definition.statement, scope);
+    ctes = new Map(ctes).set(name, { definition, scope, isSelf: false, unused });
   }
   return ctes;
 }

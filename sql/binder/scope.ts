@@ -1,11 +1,11 @@
 /**
  * What names mean at one place of a statement: tables of FROM by alias, columns, common table expressions; and what
- * is allowed there (aggregates). Immutable; an inner query's scope has the outer one as `parent`, which is how
+ * is allowed there (aggregates). Immutable, but for `Cte.unused`; an inner query's scope has the outer one as `parent`, which is how
  * correlated names are found.
  */
 import { ambiguousColumn } from '../errors/sql-error.ts';
 import type { ColumnScalar, ColumnId, Scalar } from '../algebra/scalar.ts';
-import type { AggregateCallRel, RelColumn } from '../algebra/rel.ts';
+import type { AggregateCallRel, Rel, RelColumn } from '../algebra/rel.ts';
 import type { ColumnRef, CommonTableExpr } from '../parser/ast.ts';
 import type { BindContext } from './bind-context.ts';
 import { columnScalar } from './bind-context.ts';
@@ -36,6 +36,8 @@ export interface Cte {
   readonly scope: Scope;
   /** WITH RECURSIVE: its own name within itself, which is refused. */
   readonly isSelf: boolean;
+  /** As it was first bound, until something uses it. Later uses need columns of their own, and bind it anew. */
+  unused: { readonly rel: Rel; readonly columns: readonly RelColumn[] } | undefined;
 }
 
 /** Gathers the aggregates of one query level. */

@@ -10,6 +10,9 @@ import { and } from '../binder/predicates.ts';
 import { chooseAccess } from '../plan/access-path.ts';
 import { conjunctsOf, filtered, split } from './push-filters.ts';
 
+/** Beyond so many the order is left as it was written: looking for a better one takes their number cubed. */
+const LEAVES_MAX = 50;
+
 interface Leaf {
   readonly rel: Rel;
   readonly ids: ReadonlySet<ColumnId>;
@@ -19,22 +22,25 @@ interface Leaf {
 
 export function orderJoins(rel: Rel): Rel {
   if (rel.kind !== 'join' || rel.joinKind !== 'inner') return mapInputs(rel, orderJoins);
-  const leaves: Leaf[] = [];
+  const inputs: Rel[] = [];
   const conditions: Scalar[] = [];
-  flatten(rel, leaves, conditions);
-  if (leaves.length < 3) return mapInputs(rel, orderJoins);
+  flatten(rel, inputs, conditions);
+  if (inputs.length < 3 || inputs.length > LEAVES_MAX) return mapInputs(rel, orderJoins);
+  const leaves = inputs.map((input): Leaf => {
+    const ordered = orderJoins(input);
+    return { rel: ordered, ids: outputIds(ordered), free: freeColumns(ordered) };
+  });
   return greedy(leaves, conditions);
 }
 
-function flatten(rel: Rel, leaves: Leaf[], conditions: Scalar[]): void {
+function flatten(rel: Rel, inputs: Rel[], conditions: Scalar[]): void {
   if (rel.kind === 'join' && rel.joinKind === 'inner') {
-    flatten(rel.left, leaves, conditions);
-    flatten(rel.right, leaves, conditions);
+    flatten(rel.left, inputs, conditions);
+    flatten(rel.right, inputs, conditions);
     conditions.push(...conjunctsOf(rel.condition));
     return;
   }
-  const ordered = orderJoins(rel);
-  leaves.push({ rel: ordered, ids: outputIds(ordered), free: freeColumns(ordered) });
+  inputs.push(rel);
 }
 
 function greedy(leaves: readonly Leaf[], conditions: readonly Scalar[]): Rel {

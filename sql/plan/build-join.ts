@@ -52,26 +52,34 @@ export function buildJoin(
   const leftIds = outputIds(join.left);
   const isLateral = [...free].some((id) => leftIds.has(id));
   for (const id of free) wanted.add(id);
-  const rel = isLateral ? join : smallerRight(builder, join, wanted);
-  const left = builder.build(rel.left, wanted);
-  if (isLateral) return lookupJoin(builder, rel, left, { wanted, isLateral });
-  const isLookup =
-    rel.joinKind !== 'full' && left.rows <= LOOKUP_ROWS_MAX && isFoundByKey(rel, leftIds);
-  if (isLookup) return lookupJoin(builder, rel, left, { wanted, isLateral });
-  return storedJoin(builder, rel, left, wanted);
+  const left = builder.build(join.left, wanted);
+  if (isLateral) return lookupJoin(builder, join, left, { wanted, isLateral });
+  const isInner = join.joinKind === 'inner';
+  if (!isInner && canLookUp(join, left)) {
+    return lookupJoin(builder, join, left, { wanted, isLateral });
+  }
+  // NB: each side is planned once, however the join turns out: sides are joins themselves.
+  const right = builder.build(join.right, wanted);
+  if (!isInner) return storedJoin(builder, join, { left, right });
+  // Columns are known by id, so that an inner join can be turned: to look up, or to keep the smaller side in memory.
+  const turned: JoinRel = { ...join, left: join.right, right: join.left };
+  const canLook = canLookUp(join, left);
+  if (canLookUp(turned, right) && !(canLook && left.rows <= right.rows)) {
+    return lookupJoin(builder, turned, right, { wanted, isLateral });
+  }
+  if (canLook) return lookupJoin(builder, join, left, { wanted, isLateral });
+  return right.rows > left.rows
+    ? storedJoin(builder, turned, { left: right, right: left })
+    : storedJoin(builder, join, { left, right });
 }
 
-/** The side kept in memory should be the smaller one; columns are known by id, so that inner joins can be turned. */
-function smallerRight(builder: JoinBuilder, join: JoinRel, wanted: ReadonlySet<ColumnId>): JoinRel {
-  if (join.joinKind !== 'inner') return join;
-  const turned: JoinRel = { ...join, left: join.right, right: join.left };
-  const left = builder.build(join.left, wanted);
-  const right = builder.build(join.right, wanted);
-  const canLook = (rel: JoinRel, outer: PlanNode): boolean =>
-    outer.rows <= LOOKUP_ROWS_MAX && isFoundByKey(rel, outputIds(rel.left));
-  if (canLook(join, left)) return canLook(turned, right) && right.rows < left.rows ? turned : join;
-  if (canLook(turned, right)) return turned;
-  return right.rows > left.rows ? turned : join;
+/** Few enough left rows, and a key by which each finds its right ones. */
+function canLookUp(join: JoinRel, left: PlanNode): boolean {
+  return (
+    join.joinKind !== 'full' &&
+    left.rows <= LOOKUP_ROWS_MAX &&
+    isFoundByKey(join, outputIds(join.left))
+  );
 }
 
 // -- lookups --------------------------------------------------------------------------------------------------------
@@ -174,11 +182,9 @@ interface EquiKey {
 function storedJoin(
   builder: JoinBuilder,
   rel: JoinRel,
-  left: PlanNode,
-  wanted: ReadonlySet<ColumnId>,
+  { left, right }: { readonly left: PlanNode; readonly right: PlanNode },
 ): PlanNode {
   const { joinKind } = rel;
-  const right = builder.build(rel.right, wanted);
   const columns = [...left.columns, ...right.columns];
   const ids = { left: outputIds(rel.left), right: outputIds(rel.right) };
   const keys: EquiKey[] = [];

@@ -345,10 +345,12 @@ export class PlanBuilder {
     for (const key of rel.keys) columnsIn(key.expr, columns);
     const limit = Number.isFinite(needs.limit) ? needs.limit : undefined;
     const order = { keys: rel.keys, limit };
-    const known = this.found.scans.length;
-    const input = this.#build(rel.input, { columns, order, limit: needs.limit });
-    if (input.isOrdered) return input;
-    this.found.scans.length = known;
+    if (isOverScan(rel.input)) {
+      const known = this.found.scans.length;
+      const input = this.#build(rel.input, { columns, order, limit: needs.limit });
+      if (input.isOrdered) return input;
+      this.found.scans.length = known;
+    }
     // NB: a limit must not reach below a sort.
     const all = this.#build(rel.input, { columns, limit: Infinity });
     const keys = this.#sortKeys(rel.keys, this.env(all.columns));
@@ -452,6 +454,21 @@ function subqueryColumns(scalar: SubqueryScalar): ReadonlySet<ColumnId> {
     for (const id of columnsIn(right)) if (given.has(id)) columns.add(id);
   }
   return columns;
+}
+
+/** Nothing but one table below: only then can an index give an order, and only then is planning it twice cheap. */
+function isOverScan(rel: Rel): boolean {
+  switch (rel.kind) {
+    case 'scan':
+      return true;
+    case 'filter':
+    case 'project':
+    case 'lock':
+    case 'limit':
+      return isOverScan(rel.input);
+    default:
+      return false;
+  }
 }
 
 /** The wish in terms of what a projection passes through. */
