@@ -10,6 +10,7 @@ import { wait } from '../../src/base/steps.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter, prefixSpan } from '../../src/base/span.ts';
 import type { KvClient, KvTxn } from '../../src/kv/kv-client.ts';
+import { KvError } from '../../src/kv/kv-errors.ts';
 import { indexPrefix } from '../../src/kv/keyspace.ts';
 import { GARBAGE_SPAN, garbageKey } from './catalog-keys.ts';
 import type { Garbage } from './descriptor-codec.ts';
@@ -70,13 +71,19 @@ export class GarbageSweeper {
 
   #again(): void {
     this.#timer = this.#env.scheduler.after(this.#options.periodMs, () => {
-      // What fails now is tried again next time: a range without leader, a lost conflict.
-      void this.sweep()
-        .catch(ignore)
-        .finally(() => {
-          if (!this.#abort.signal.aborted) this.#again();
-        });
+      void this.#sweepOrFail().finally(() => {
+        if (!this.#abort.signal.aborted) this.#again();
+      });
     });
+  }
+
+  /** What fails for reasons of the cluster is tried again next time: a range without leader, a lost conflict. */
+  async #sweepOrFail(): Promise<void> {
+    try {
+      await this.sweep();
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+    }
   }
 
   async #due(): Promise<readonly Garbage[]> {
@@ -131,8 +138,4 @@ export class GarbageSweeper {
       this.#env.scheduler.after(PAUSE_MS, resolve);
     });
   }
-}
-
-function ignore(): void {
-  // Nothing to be done about it here.
 }

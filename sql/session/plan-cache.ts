@@ -1,7 +1,7 @@
 /**
  * Plans by statement and parameter types, shared by the sessions of a node. A plan is used as long as the tables it
  * was made with are the newest the node knows; a request that meets another version drops what is known, and with it
- * the plan. Bounded by count.
+ * the plan. Bounded by count, and few of those whose texts are long: a plan takes many times its text.
  */
 import type { CatalogCache } from '../catalog/catalog-cache.ts';
 import type { SqlType } from '../types/sql-type.ts';
@@ -9,6 +9,9 @@ import { LruCache } from './lru-cache.ts';
 import type { Plan } from '../plan/statement-planner.ts';
 
 const PLANS_MAX = 4096;
+const SHORT_TEXT_MAX = 2048;
+const LONG_PLANS_MAX = 32;
+const LONG_TEXT_MAX = 256 * 1024;
 
 interface Cached {
   readonly plan: Plan;
@@ -17,7 +20,8 @@ interface Cached {
 }
 
 export class PlanCache {
-  readonly #plans = new LruCache<string, Cached>(PLANS_MAX);
+  readonly #short = new LruCache<string, Cached>(PLANS_MAX);
+  readonly #long = new LruCache<string, Cached>(LONG_PLANS_MAX);
   readonly #catalog: CatalogCache;
 
   constructor(catalog: CatalogCache) {
@@ -25,13 +29,13 @@ export class PlanCache {
   }
 
   get(key: string): Plan | undefined {
-    const cached = this.#plans.get(key);
+    const cached = this.#cacheOf(key).get(key);
     if (cached === undefined) return undefined;
     const { generation } = this.#catalog;
     if (cached.generation !== generation) {
       const holds = cached.plan.tables.every((table) => this.#catalog.byId(table.id) === table);
       if (!holds) {
-        this.#plans.delete(key);
+        this.delete(key);
         return undefined;
       }
       cached.generation = generation;
@@ -40,11 +44,15 @@ export class PlanCache {
   }
 
   set(key: string, plan: Plan): void {
-    this.#plans.set(key, { plan, generation: -1 });
+    if (key.length <= LONG_TEXT_MAX) this.#cacheOf(key).set(key, { plan, generation: -1 });
   }
 
   delete(key: string): void {
-    this.#plans.delete(key);
+    this.#cacheOf(key).delete(key);
+  }
+
+  #cacheOf(key: string): LruCache<string, Cached> {
+    return key.length <= SHORT_TEXT_MAX ? this.#short : this.#long;
   }
 }
 

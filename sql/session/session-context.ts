@@ -14,6 +14,7 @@ import { SequenceState } from './sequence-state.ts';
 import type { Notice, ResultSink, SessionOptions } from './session-api.ts';
 import type { SessionEnv } from './session-env.ts';
 import { wallMicros } from './session-env.ts';
+import { MESSAGE_LEVELS } from './setting-definitions.ts';
 import { Settings } from './settings.ts';
 import type { StatementCache } from './statement-cache.ts';
 import type { StatementPlanner } from '../plan/statement-planner.ts';
@@ -28,18 +29,6 @@ export interface SharedState {
   readonly sequences: SequenceAllocator;
   readonly planner: StatementPlanner;
 }
-
-const LEVELS = [
-  'debug5',
-  'debug4',
-  'debug3',
-  'debug2',
-  'debug1',
-  'log',
-  'notice',
-  'warning',
-  'error',
-];
 
 export class SessionContext {
   readonly shared: SharedState;
@@ -92,6 +81,6 @@ export class SessionContext {
   notice(sink: ResultSink, notice: Notice): void {
     const level = notice.severity === 'INFO' ? 'error' : notice.severity.toLowerCase();
     const min = this.settings.config.minMessageLevel;
-    if (LEVELS.indexOf(level) >= LEVELS.indexOf(min)) sink.notice(notice);
+    if (MESSAGE_LEVELS.indexOf(level) >= MESSAGE_LEVELS.indexOf(min)) sink.notice(notice);
   }
 }

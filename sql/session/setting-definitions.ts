@@ -40,6 +40,12 @@ const BYTE_UNITS = new Map([
   ['tb', 1024 ** 4],
 ]);
 const STARTS_WITH_NUMBER = /^\s*[+-]?\d/;
+/** From what is least worth telling. */
+export const MESSAGE_LEVELS: readonly string[] = [
+  ...['debug5', 'debug4', 'debug3', 'debug2', 'debug1'],
+  ...['log', 'notice', 'warning', 'error'],
+];
+
 export const ISOLATION_LEVELS = [
   'serializable',
   'repeatable read',
@@ -85,17 +91,7 @@ const DEFINITIONS: readonly SettingDefinition[] = [
   milliseconds('idle_session_timeout'),
   bytes('txn_max_bytes', '256MB'),
   bytes('work_mem', '64MB'),
-  enumerated('client_min_messages', 'notice', [
-    'debug5',
-    'debug4',
-    'debug3',
-    'debug2',
-    'debug1',
-    'log',
-    'notice',
-    'warning',
-    'error',
-  ]),
+  enumerated('client_min_messages', 'notice', MESSAGE_LEVELS),
   enumerated('xmloption', 'content', ['content', 'document']),
   bool('check_function_bodies', 'on'),
   bool('row_security', 'on'),
