@@ -1,11 +1,12 @@
 /** CRC-32 (polynomial 0xedb88320), four bytes at a time. */
+export const POLYNOMIAL = 0xedb88320;
 const TABLES = makeTables();
 
 function makeTables(): readonly Uint32Array[] {
   const tables = Array.from({ length: 4 }, () => new Uint32Array(256));
   for (let i = 0; i < 256; i++) {
     let crc = i;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
     const [first] = tables;
     if (first !== undefined) first[i] = crc >>> 0;
   }

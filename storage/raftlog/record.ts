@@ -9,6 +9,7 @@ import type { RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { crc32 } from '../codec/checksum.ts';
+import type { ChecksumIndex } from '../codec/checksum-index.ts';
 import type { LogPosition } from './segment-header.ts';
 
 export interface HardStateRecord {
@@ -202,7 +203,7 @@ function decodeBody(reader: ByteReader): LogRecord | undefined {
   }
 }
 
-/** Could a record of a batch in [`lowest`, `highest`] begin here? Cheap, and rules out nearly everything. */
+/** Could a record of a batch in [`lowest`, `highest`] begin here? Cheap, and rules out most places. */
 export function mayBeRecord(
   bytes: Buffer,
   offset: number,
@@ -222,4 +223,16 @@ export function mayBeRecord(
     factor *= 128;
   }
   return false;
+}
+
+/** Does the checksum of what may be a record hold? */
+export function isIntact(
+  bytes: Buffer,
+  offset: number,
+  sums: ChecksumIndex,
+  segment: number,
+): boolean {
+  const body = offset + RECORD_HEAD_BYTES;
+  const end = body + bytes.readUInt32BE(offset);
+  return bytes.readUInt32BE(offset + 4) === sums.of(body, end, segment);
 }

@@ -13,11 +13,12 @@ import { QuorateError } from '../../src/base/errors.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Disk } from '../../src/env/disk.ts';
+import { ChecksumIndex } from '../codec/checksum-index.ts';
 import type { EntryPlace, LogIndex } from './log-index.ts';
 import { RangeBuilder } from './range-builder.ts';
 import type { RecoveredRange } from './range-builder.ts';
 import type { LogRecord } from './record.ts';
-import { RECORD_HEAD_BYTES, mayBeRecord, readRecord } from './record.ts';
+import { RECORD_HEAD_BYTES, isIntact, mayBeRecord, readRecord } from './record.ts';
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from './segment-header.ts';
 import type { LogPosition } from './segment-header.ts';
 import { Segment, segmentName, segmentNumber } from './segment.ts';
@@ -152,9 +153,12 @@ function holdsLater(bytes: Buffer, from: number, segment: number, found: Found):
   const end = endOfData(bytes) - RECORD_HEAD_BYTES;
   // The first byte of a record is that of its length: in most places it is too large, or all is zero.
   const lengthByteMax = bytes.length >>> 24;
+  let sums: ChecksumIndex | undefined;
   for (let offset = from; offset < end; offset++) {
     if ((bytes[offset] ?? 0) > lengthByteMax) continue;
     if (!mayBeRecord(bytes, offset, syncBatch + 1, highest)) continue;
+    sums ??= new ChecksumIndex(bytes);
+    if (!isIntact(bytes, offset, sums, segment)) continue;
     const read = readRecord(bytes, offset, segment);
     if (read === 'end' || read === 'bad') continue;
     if (read.record.syncBatch > syncBatch + 1) return true;

@@ -168,6 +168,22 @@ describe('damage', () => {
   });
 });
 
+describe('what a segment held before', () => {
+  it('is passed over in one go, however much of it looks like long records', async () => {
+    const disk = new SimDisk();
+    const opened = await open(disk, 1 << 21);
+    await opened.store.append({ ranges: [entry(1)] });
+    const bytes = await disk.readAll(FIRST);
+    const file = await disk.open(FIRST);
+    // Half a megabyte to read at every second offset: summing up each would take hours.
+    const record = [0, 9, 1, 9, 1, 9, 1, 9, 1, 9];
+    const from = 4096;
+    file.write(from, Buffer.alloc((bytes?.length ?? 0) - from, Buffer.from(record)));
+    await file.sync();
+    expect(indexes(await open(disk, 1 << 21))).toEqual([1]);
+  });
+});
+
 describe('a flush that ends in the next segment', () => {
   /** What survives of the write to each of the two files, then a start, more appends, and another start. */
   it('is cut wherever it was torn, and what follows is not taken for damage', async () => {

@@ -9,6 +9,7 @@ import type {
   OpenedLog,
 } from '../../../../storage/raftlog/raft-log-store.ts';
 import { RaftLogStore } from '../../../../storage/raftlog/raft-log-store.ts';
+import { ChecksumIndex } from '../../../../storage/codec/checksum-index.ts';
 import { crc32 } from '../../../../storage/codec/checksum.ts';
 import { SimDisk } from '../../../support/sim-disk.ts';
 import { seededRandom, silentLogger } from '../../../support/sim-env.ts';
@@ -238,6 +239,18 @@ describe('checksums', () => {
         const middle = random.int(start, end);
         expect(crc32(bytes, middle, end, crc32(bytes, start, middle))).toBe(~crc >>> 0);
       }
+    }
+  });
+
+  it('are known of any part once the whole was read', () => {
+    const random = seededRandom(2);
+    const bytes = Buffer.from(random.bytes(3000));
+    const index = new ChecksumIndex(bytes);
+    for (let i = 0; i < 2000; i++) {
+      const start = random.int(0, bytes.length);
+      const end = random.int(start, bytes.length);
+      const seed = random.int(0, 3) * 0x3fffffff;
+      expect(index.of(start, end, seed)).toBe(crc32(bytes, start, end, seed));
     }
   });
 });
