@@ -8,6 +8,9 @@ import type { NodeId } from '../../src/base/ids.ts';
 import type { Clock } from '../../src/env/env.ts';
 import type { Hlc } from './hlc.ts';
 
+/** Against a cap that lies `maxAheadMs` ahead, hundreds of them. */
+const STILL_MS = 5;
+
 export class ClockGuard {
   readonly #clock: Clock;
   readonly #hlc: Hlc;
@@ -33,12 +36,20 @@ export class ClockGuard {
   onWallReading(from: NodeId, wallMs: number): void {
     if (!this.#acceptors.has(from)) return;
     const monotonic = this.#clock.monotonicMs();
-    this.#offsets.set(from, wallMs - monotonic);
-    if (this.#acceptors.has(this.#self)) {
-      this.#offsets.set(this.#self, this.#clock.wallMs() - monotonic);
-    }
+    const isNews = this.#note(from, wallMs - monotonic);
+    const isOwn = this.#acceptors.has(this.#self);
+    const isOwnNews = isOwn && this.#note(this.#self, this.#clock.wallMs() - monotonic);
+    if (!isNews && !isOwnNews) return;
     if (this.#offsets.size * 2 <= this.#acceptors.size) return;
     this.#hlc.setWallCap(this.#median() + this.#maxAheadMs);
+  }
+
+  /** Every frame says it: what moves by less than clocks wander is no news, and needs no new median. */
+  #note(acceptor: NodeId, offsetMs: number): boolean {
+    const before = this.#offsets.get(acceptor);
+    if (before !== undefined && Math.abs(offsetMs - before) < STILL_MS) return false;
+    this.#offsets.set(acceptor, offsetMs);
+    return true;
   }
 
   /** True while the own wall clock is beyond the cap: the node says so and gives up leaderships. */

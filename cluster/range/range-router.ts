@@ -8,6 +8,7 @@
  * twice blindly (prepares) use `sendOnce`. Nothing here rests on a clock but the deadlines.
  */
 import { assert, must } from '../../src/base/assert.ts';
+import type { Cancellation } from '../../src/base/cancellation.ts';
 import type { LockId, NodeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
@@ -34,7 +35,7 @@ export type Unrouted<R extends RangeRequest = RangeRequest> = R extends RangeReq
 
 export interface SendOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly cancellation?: Cancellation | undefined;
 }
 
 /** What became of one attempt at a range. */
@@ -166,7 +167,7 @@ export class RangeRouter {
         this.#noteAnswer(attempted.reply);
         return attempted.reply;
       }
-      if (options.signal?.aborted === true) throw new KvError('cancelled', 'cancelled');
+      if (options.cancellation?.isCancelled === true) throw new KvError('cancelled', 'cancelled');
       const isHinted = this.#noteFailure(descriptor, attempted);
       if (clock.monotonicMs() > deadline) throw this.#unavailable(descriptor, attempted);
       if (!isHinted) {

@@ -2,6 +2,7 @@
  * One request to one node: in the process when it is this one, else over the transport. Says whether the request may
  * have been handled, and never throws.
  */
+import { Cancellation } from '../../src/base/cancellation.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
@@ -12,7 +13,7 @@ import type { Attempted, SendOptions } from './range-router.ts';
 import type { RangeReply, RangeRequest } from './requests.ts';
 
 export interface LocalRanges {
-  handle(request: RangeRequest, signal: AbortSignal | undefined): MaybePromise<RangeReply>;
+  handle(request: RangeRequest, cancellation: Cancellation | undefined): MaybePromise<RangeReply>;
 }
 
 export class RangeSender {
@@ -31,8 +32,8 @@ export class RangeSender {
   send(to: NodeId, request: RangeRequest, options: SendOptions): MaybePromise<Attempted> {
     if (to !== this.self) return this.#sendRemote(to, request, options);
     // Only a request for locks is told that nobody waits for it any more.
-    const ending = request.kind === 'lock' ? new AbortController() : undefined;
-    const reply = this.#local.handle(request, ending?.signal);
+    const ending = request.kind === 'lock' ? new Cancellation() : undefined;
+    const reply = this.#local.handle(request, ending);
     if (isPromise(reply)) return this.#bounded(reply, options, ending);
     return { kind: 'reply', reply };
   }
@@ -40,22 +41,22 @@ export class RangeSender {
   /** As a call over the network ends: by its time-out, or the caller's abort. */
   #bounded(
     reply: Promise<RangeReply>,
-    { timeoutMs, signal }: SendOptions,
-    ending: AbortController | undefined,
+    { timeoutMs, cancellation }: SendOptions,
+    ending: Cancellation | undefined,
   ): Promise<Attempted> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
-        ending?.abort();
+        ending?.cancel();
         finish();
         resolve({ kind: 'unknown' });
       };
       const timer = this.#env.scheduler.after(timeoutMs, giveUp);
       const finish = (): void => {
         timer.cancel();
-        signal?.removeEventListener('abort', giveUp);
+        cancellation?.offCancel(giveUp);
       };
-      signal?.addEventListener('abort', giveUp);
-      if (signal?.aborted === true) giveUp();
+      cancellation?.onCancel(giveUp);
+      if (cancellation?.isCancelled === true) giveUp();
       reply.finally(finish).then((value) => resolve({ kind: 'reply', reply: value }), reject);
     });
   }

@@ -60,7 +60,7 @@ function lockOrWait(
   signal: Signal,
 ): MaybePromise<RangeReply> {
   // It has waited for the leader to come into office.
-  if (signal?.aborted === true) return GIVEN_UP;
+  if (signal?.isCancelled === true) return GIVEN_UP;
   for (const key of request.keys) if (!replica.owns(key)) return moved(replica);
   for (const span of request.revalidate) {
     if (!spanCovers(replica.state.descriptor, span)) return moved(replica);
@@ -119,7 +119,7 @@ async function lockSlow(job: LockJob, first: number): Promise<RangeReply> {
       : Number.POSITIVE_INFINITY;
   for (let i = first; i < keys.length; i++) {
     const key = keys[i];
-    if (job.signal?.aborted === true) return GIVEN_UP;
+    if (job.signal?.isCancelled === true) return GIVEN_UP;
     if (key === undefined || takeNow(job, key)) continue;
     const outcome = await waitForLock(job, key, deadline);
     if (outcome === 'timeout') return { kind: 'lockRefused', reason: 'timeout' };
@@ -139,11 +139,11 @@ function waitForLock(
   deadline: number,
 ): Promise<'granted' | 'timeout' | 'cancelled'> {
   const { office, request, replica, signal } = job;
-  if (signal?.aborted === true) return Promise.resolve('cancelled');
+  if (signal?.isCancelled === true) return Promise.resolve('cancelled');
   return new Promise((resolve) => {
     const finish = (outcome: 'granted' | 'timeout' | 'cancelled'): void => {
       timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      signal?.offCancel(onCancel);
       resolve(outcome);
     };
     const wait = office.locks.wait(key, request.lockId, request.strength, () => finish('granted'));
@@ -151,13 +151,13 @@ function waitForLock(
       wait.cancel();
       finish(outcome);
     };
-    const onAbort = (): void => leave('cancelled');
+    const onCancel = (): void => leave('cancelled');
     const remaining = deadline - replica.host.env.clock.monotonicMs();
     const timer =
       remaining === Number.POSITIVE_INFINITY
         ? undefined
         : replica.host.env.scheduler.after(Math.max(0, remaining), () => leave('timeout'));
-    signal?.addEventListener('abort', onAbort);
+    signal?.onCancel(onCancel);
   });
 }
 

@@ -31,6 +31,7 @@ import type { Command } from './command.ts';
 import { encodeCommand } from './command.ts';
 import { holderKeys } from './eval-prepare.ts';
 import { evaluate } from './evaluate.ts';
+import type { Signal } from './replies.ts';
 import { isPublishedByAppends } from './publication.ts';
 import { FenceCache } from './fence-cache.ts';
 import { Office, whenReleased } from './office.ts';
@@ -110,7 +111,7 @@ export class Replica {
   }
 
   /** Answers a request; synchronously when nothing has to wait. Never throws for what a client may cause. */
-  handle(request: RangeRequest, signal: AbortSignal | undefined): MaybePromise<RangeReply> {
+  handle(request: RangeRequest, signal: Signal): MaybePromise<RangeReply> {
     return evaluate(this, request, signal);
   }
 

@@ -1,8 +1,9 @@
 /** Answers that every evaluator gives, and what they share. */
+import type { Cancellation } from '../../src/base/cancellation.ts';
 import type { RangeReply } from '../range/requests.ts';
 import type { Replica } from './replica.ts';
 
-export type Signal = AbortSignal | undefined;
+export type Signal = Cancellation | undefined;
 
 /** A request that waits inside the leader (for a record, a ceiling, an office) gives up after this long. */
 export const WAIT_MAX_MS = 5000;

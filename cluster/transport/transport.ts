@@ -3,7 +3,7 @@
  * peer in one turn of the event loop leaves as one frame, which carries the sender's HLC and wall reading (CLOCK-4).
  *
  *   frame    HLC, wall, then messages
- *   message  kind, fields, body; bodies of calls and casts are msgpack, Raft's are its own
+ *   message  kind, fields, body; the bodies of a method's calls and casts are written by its codec, Raft's by its own
  *
  * A call ends with its answer, its time-out, the caller's abort (which is told to the other side), or the loss of the
  * peer: of its connection, or of its voice (see `PeerWatch`). `maybeDelivered` says whether the other side may have handled it. What cannot be decoded ends the frame,
@@ -12,15 +12,17 @@
  * The stamp is read when the frame leaves, not when its first message is put in: whatever a message says was true at or
  * below it, so a receiver that has forwarded to the stamp is ahead of all it is about to read.
  */
-import { Packr } from 'msgpackr';
 import { ByteDecodeError, ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import { QuorateError } from '../../src/base/errors.ts';
+import { Cancellation } from '../../src/base/cancellation.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { Env, Network, Timer } from '../../src/env/env.ts';
+import type { BodyCodec, MethodCodec } from './body-codec.ts';
+import { MSGPACK } from './body-codec.ts';
 import { PeerWatch } from './peer-watch.ts';
 
 export type TransportErrorCode = 'peer_down' | 'timeout' | 'remote' | 'aborted' | 'overloaded';
@@ -38,15 +40,15 @@ export class TransportError extends QuorateError<TransportErrorCode> {
 
 export interface CallContext {
   readonly from: NodeId;
-  /** Aborted when the caller gives up or its connection is lost. Made on first use. */
-  signal(): AbortSignal;
+  /** Cancelled when the caller gives up or is lost. Made on first use. */
+  cancellation(): Cancellation;
 }
 
 export type Handler = (body: unknown, context: CallContext) => MaybePromise<unknown>;
 
 export interface CallOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly cancellation?: Cancellation | undefined;
 }
 
 export interface Stamps {
@@ -69,27 +71,32 @@ const FRAME_BYTES_HIGH = 1 << 20;
 /** The stamp: HLC and wall reading, eight bytes each. */
 const STAMP_BYTES = 16;
 
+interface Method {
+  readonly handler: Handler;
+  readonly codec: MethodCodec;
+}
+
 interface Outstanding {
   readonly to: NodeId;
+  readonly codec: BodyCodec;
   readonly resolve: (body: unknown) => void;
   readonly reject: (error: TransportError) => void;
   timer: Timer | undefined;
-  signal: AbortSignal | undefined;
-  onAbort: (() => void) | undefined;
+  readonly cancellation: Cancellation | undefined;
+  onCancel: (() => void) | undefined;
 }
 
 export class Transport {
   readonly #env: Env;
   readonly #network: Network;
   readonly #stamps: Stamps;
-  readonly #handlers = new Map<string, Handler>();
+  readonly #methods = new Map<string, Method>();
   readonly #frames = new Map<NodeId, ByteWriter>();
   readonly #pending = new Set<NodeId>();
   readonly #outstanding = new Map<number, Outstanding>();
-  /** Calls being served: from, id → how to abort them. */
-  readonly #serving = new Map<string, AbortController | undefined>();
+  /** Calls being served that asked to be told when nobody waits any more: by caller, by its number. */
+  readonly #serving = new Map<NodeId, Map<number, Cancellation>>();
   readonly #watch: PeerWatch;
-  readonly #packr = new Packr({ useRecords: false });
   #lastId = 0;
   #isScheduled = false;
   #onRaft: ((from: NodeId, range: RangeId, bytes: Uint8Array) => void) | undefined;
@@ -124,8 +131,9 @@ export class Transport {
     return this.#watch.isUp(peer);
   }
 
-  register(method: string, handler: Handler): void {
-    this.#handlers.set(method, handler);
+  /** Both sides have to name the same codec. */
+  register(method: string, handler: Handler, codec = MSGPACK): void {
+    this.#methods.set(method, { handler, codec });
   }
 
   onRaft(handler: (from: NodeId, range: RangeId, bytes: Uint8Array) => void): void {
@@ -150,7 +158,7 @@ export class Transport {
     const frame = this.#frameFor(to);
     frame.u8(KIND_CAST);
     frame.key(method);
-    frame.bytes(this.#packr.pack(body));
+    writeBody(frame, this.#codecOf(method).request, body);
     this.#afterWrite(to, frame);
   }
 
@@ -159,7 +167,8 @@ export class Transport {
     if (!this.#watch.isUp(to)) {
       return Promise.reject(new TransportError('peer_down', `node ${to} is not connected`, false));
     }
-    if (options.signal?.aborted === true) {
+    const { cancellation } = options;
+    if (cancellation?.isCancelled === true) {
       return Promise.reject(new TransportError('aborted', 'cancelled', false));
     }
     if (this.#outstanding.size >= OUTSTANDING_MAX) {
@@ -167,25 +176,27 @@ export class Transport {
     }
     const id = ++this.#lastId;
     const frame = this.#frameFor(to);
+    const codec = this.#codecOf(method);
     frame.u8(KIND_CALL);
     frame.varint(id);
     frame.key(method);
-    frame.bytes(this.#packr.pack(body));
+    writeBody(frame, codec.request, body);
     const answer = new Promise<unknown>((resolve, reject) => {
       const call: Outstanding = {
         to,
+        codec: codec.answer,
         resolve,
         reject,
         timer: undefined,
-        signal: options.signal,
-        onAbort: undefined,
+        cancellation,
+        onCancel: undefined,
       };
       call.timer = this.#env.scheduler.after(options.timeoutMs, () =>
         this.#giveUp(id, new TransportError('timeout', `node ${to} did not answer`, true)),
       );
-      if (options.signal !== undefined) {
-        call.onAbort = () => this.#giveUp(id, new TransportError('aborted', 'cancelled', true));
-        options.signal.addEventListener('abort', call.onAbort);
+      if (cancellation !== undefined) {
+        call.onCancel = () => this.#giveUp(id, new TransportError('aborted', 'cancelled', true));
+        cancellation.onCancel(call.onCancel);
       }
       this.#outstanding.set(id, call);
     });
@@ -208,7 +219,7 @@ export class Transport {
     if (call === undefined) return undefined;
     this.#outstanding.delete(id);
     call.timer?.cancel();
-    if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
+    if (call.onCancel !== undefined) call.cancellation?.offCancel(call.onCancel);
     return call;
   }
 
@@ -266,8 +277,8 @@ export class Transport {
         if (call.to !== peer) continue;
         this.#take(id)?.reject(new TransportError('peer_down', `lost node ${peer}`, true));
       }
-      for (const [key, controller] of this.#serving) {
-        if (key.startsWith(`${peer}/`)) controller?.abort();
+      for (const cancellation of [...(this.#serving.get(peer)?.values() ?? [])]) {
+        cancellation.cancel();
       }
     }
     for (const watch of this.#peerWatchers) watch(peer, isUp);
@@ -301,14 +312,18 @@ export class Transport {
       }
       case KIND_CALL: {
         const id = reader.varint();
-        const method = reader.key();
-        this.#serve(from, id, method, this.#unpack(reader.bytes()));
+        const name = reader.key();
+        const method = this.#methods.get(name);
+        const body = reader.sized();
+        if (method === undefined) this.#fail(from, id, `no method ${name}`);
+        else this.#serve(from, id, method, method.codec.request.read(body));
         return;
       }
       case KIND_ANSWER: {
         const id = reader.varint();
-        const body = this.#unpack(reader.bytes());
-        this.#take(id)?.resolve(body);
+        const body = reader.sized();
+        const codec = this.#outstanding.get(id)?.codec;
+        if (codec !== undefined) this.#take(id)?.resolve(codec.read(body));
         return;
       }
       case KIND_FAILURE: {
@@ -317,73 +332,74 @@ export class Transport {
         return;
       }
       case KIND_CAST: {
-        const method = reader.key();
-        const body = this.#unpack(reader.bytes());
-        void this.#handlers.get(method)?.(body, { from, signal: neverAborted });
+        const method = this.#methods.get(reader.key());
+        const body = reader.sized();
+        if (method === undefined) return;
+        void method.handler(method.codec.request.read(body), {
+          from,
+          cancellation: neverCancelled,
+        });
         return;
       }
-      case KIND_CANCEL:
-        this.#serving.get(`${from}/${reader.varint()}`)?.abort();
+      case KIND_CANCEL: {
+        const id = reader.varint();
+        this.#serving.get(from)?.get(id)?.cancel();
         return;
+      }
       default:
         throw new ByteDecodeError(`no message of kind ${kind}`);
     }
   }
 
-  /** What does not decode is the sender's fault, not a bug here: only the frame ends. */
-  #unpack(bytes: Buffer): unknown {
-    try {
-      return this.#packr.unpack(bytes);
-    } catch (error) {
-      throw new ByteDecodeError(`not a body: ${String(error)}`);
-    }
-  }
-
-  #serve(from: NodeId, id: number, method: string, body: unknown): void {
-    const handler = this.#handlers.get(method);
-    if (handler === undefined) {
-      this.#fail(from, id, `no method ${method}`);
-      return;
-    }
-    const key = `${from}/${id}`;
-    const context: CallContext = {
-      from,
-      signal: () => {
-        const controller = this.#serving.get(key) ?? new AbortController();
-        this.#serving.set(key, controller);
-        return controller.signal;
-      },
-    };
+  #serve(from: NodeId, id: number, { handler, codec }: Method, body: unknown): void {
     let answer: MaybePromise<unknown>;
     try {
-      answer = handler(body, context);
+      answer = handler(body, { from, cancellation: () => this.#cancellationOf(from, id) });
     } catch (error) {
-      this.#serving.delete(key);
+      this.#serving.get(from)?.delete(id);
       this.#fail(from, id, String(error));
       return;
     }
     if (!isPromise(answer)) {
-      this.#serving.delete(key);
-      this.#answer(from, id, answer);
+      this.#serving.get(from)?.delete(id);
+      this.#answer(from, id, codec.answer, answer);
       return;
     }
     answer.then(
       (value) => {
-        this.#serving.delete(key);
-        this.#answer(from, id, value);
+        this.#serving.get(from)?.delete(id);
+        this.#answer(from, id, codec.answer, value);
       },
       (error: unknown) => {
-        this.#serving.delete(key);
+        this.#serving.get(from)?.delete(id);
         this.#fail(from, id, String(error));
       },
     );
   }
 
-  #answer(to: NodeId, id: number, body: unknown): void {
+  #codecOf(method: string): MethodCodec {
+    return this.#methods.get(method)?.codec ?? MSGPACK;
+  }
+
+  #cancellationOf(from: NodeId, id: number): Cancellation {
+    let calls = this.#serving.get(from);
+    if (calls === undefined) {
+      calls = new Map();
+      this.#serving.set(from, calls);
+    }
+    let cancellation = calls.get(id);
+    if (cancellation === undefined) {
+      cancellation = new Cancellation();
+      calls.set(id, cancellation);
+    }
+    return cancellation;
+  }
+
+  #answer(to: NodeId, id: number, codec: BodyCodec, body: unknown): void {
     const frame = this.#frameFor(to);
     frame.u8(KIND_ANSWER);
     frame.varint(id);
-    frame.bytes(this.#packr.pack(body));
+    writeBody(frame, codec, body);
     this.#afterWrite(to, frame);
   }
 
@@ -397,5 +413,11 @@ export class Transport {
   }
 }
 
-const NEVER = new AbortController().signal;
-const neverAborted = (): AbortSignal => NEVER;
+function writeBody(frame: ByteWriter, codec: BodyCodec, body: unknown): void {
+  const start = frame.beginSized();
+  codec.write(frame, body);
+  frame.endSized(start);
+}
+
+/** Of casts: nobody waits for them. */
+const neverCancelled = (): Cancellation => new Cancellation();

@@ -2,6 +2,7 @@
  * The node's `KvClient`: begins transactions, answers latest reads by one request to one leader (TXN-3) or, at any
  * complication, by a snapshot transaction of one statement, and carries the administrative calls.
  */
+import { cancellationOf } from '../../src/base/cancellation.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
@@ -87,7 +88,10 @@ export class ClusterKvClient implements KvClient {
   #latest(at: Key, request: Unrouted, signal: AbortSignal): MaybePromise<RangeReply | undefined> {
     const { router } = this.#services;
     const descriptor = router.find(at);
-    const sent = router.sendOnce(descriptor, request, { timeoutMs: REQUEST_TIMEOUT_MS, signal });
+    const sent = router.sendOnce(descriptor, request, {
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      cancellation: cancellationOf(signal),
+    });
     if (!isPromise(sent)) return this.#latestAnswer(sent);
     return sent.then((attempted) => {
       if (attempted.kind !== 'reply') router.noteFailure(descriptor, attempted);
@@ -177,7 +181,7 @@ export class ClusterKvClient implements KvClient {
   async #describeAt(at: Key, signal: AbortSignal): Promise<RangeInfo> {
     for (let tries = 0; tries < ADMIN_TRIES; tries++) {
       const { router, env } = this.#services;
-      const options = { timeoutMs: REQUEST_TIMEOUT_MS, signal };
+      const options = { timeoutMs: REQUEST_TIMEOUT_MS, cancellation: cancellationOf(signal) };
       const reply = await router.send(router.find(at), { kind: 'describe' }, options);
       if (reply.kind === 'described') {
         const { descriptor } = reply;
@@ -204,7 +208,7 @@ export class ClusterKvClient implements KvClient {
   async #admin(at: Key, request: Unrouted, signal: AbortSignal): Promise<RangeReply> {
     for (let tries = 0; tries < ADMIN_TRIES; tries++) {
       const { router, env } = this.#services;
-      const options = { timeoutMs: REQUEST_TIMEOUT_MS, signal };
+      const options = { timeoutMs: REQUEST_TIMEOUT_MS, cancellation: cancellationOf(signal) };
       const reply = await router.send(router.find(at), request, options);
       if (reply.kind !== 'moved') return reply;
       await env.scheduler.sleep(20);

@@ -6,6 +6,7 @@
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
  * it has waited throws `cancelled`.
  */
+import { Cancellation, cancellationOf } from '../../src/base/cancellation.ts';
 import type { LockId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
@@ -26,7 +27,7 @@ import { KvError, SchemaMismatch } from '../../src/kv/kv-errors.ts';
 import { tableSpan } from '../../src/kv/keyspace.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { LockGrant, LockRequest, LockedReply, RangeReply } from '../range/requests.ts';
-import type { Unrouted } from '../range/range-router.ts';
+import type { SendOptions, Unrouted } from '../range/range-router.ts';
 import { commitTxn } from './commit.ts';
 import type { WaitEnd } from './deadlock.ts';
 import { ReadSet } from './read-set.ts';
@@ -43,6 +44,7 @@ export class ClusterTxn implements KvTxn {
   readonly lockId: LockId;
   readonly #services: TxnServices;
   readonly #options: BeginOptions;
+  readonly #cancellation: Cancellation;
   readonly #writes = new WriteBuffer();
   readonly #reads = new ReadSet();
   readonly #lockedKeys = new Set<Key>();
@@ -64,6 +66,7 @@ export class ClusterTxn implements KvTxn {
   constructor(services: TxnServices, options: BeginOptions) {
     this.#services = services;
     this.#options = options;
+    this.#cancellation = cancellationOf(options.signal);
     this.lockId = services.ids.next() as string as LockId;
     this.#gathering = services.clock.tryGather().then((ts) => {
       this.#readTs ??= ts;
@@ -110,7 +113,7 @@ export class ClusterTxn implements KvTxn {
       {
         router: this.#services.router,
         writes: this.#writes,
-        signal: this.#options.signal,
+        cancellation: this.#cancellation,
         readTs: () => this.readTs(),
         fences: () => this.#fencesOf(table),
         onRead: (part) => this.#reads.addSpan(part),
@@ -267,30 +270,29 @@ export class ClusterTxn implements KvTxn {
       readTs: this.#readTs ?? (0 as Timestamp),
       revalidate: this.#reads.within(descriptor),
     };
-    const ending = new AbortController();
-    const { signal } = ending;
+    const cancellation = new Cancellation();
     let why: WaitEnd | undefined;
-    const onCancel = (): void => ending.abort();
+    const onCancel = (): void => cancellation.cancel();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
     this.#lockRanges.add(descriptor.rangeId);
-    const sent = router.send(descriptor, request, { timeoutMs, signal });
+    const sent = router.send(descriptor, request, { timeoutMs, cancellation });
     if (!isPromise(sent)) return this.#lockAnswer(sent);
-    this.#options.signal.addEventListener('abort', onCancel);
+    this.#cancellation.onCancel(onCancel);
     const unwatch = deadlocks.watch(this.lockId, descriptor, (reason) => {
       why = reason;
-      ending.abort();
+      cancellation.cancel();
     });
     return sent
       .finally(() => {
         unwatch();
-        this.#options.signal.removeEventListener('abort', onCancel);
+        this.#cancellation.offCancel(onCancel);
       })
       .then(
         (reply) => this.#lockAnswer(reply),
         (error: unknown) => {
           this.#hasUnanswered = true;
           if (why === 'deadlock') throw new KvError('deadlock', 'deadlock detected');
-          if (why === undefined || this.#options.signal.aborted) throw error;
+          if (why === undefined || this.#cancellation.isCancelled) throw error;
           return this.#sendLock(descriptor, keys, fences, fenceLocks, options);
         },
       );
@@ -536,8 +538,8 @@ export class ClusterTxn implements KvTxn {
     if (reply.kind === 'tooOld') throw new KvError('too_old', 'snapshot too old');
   }
 
-  #sendOptions(): { timeoutMs: number; signal: AbortSignal } {
-    return { timeoutMs: REQUEST_TIMEOUT_MS, signal: this.#options.signal };
+  #sendOptions(): SendOptions {
+    return { timeoutMs: REQUEST_TIMEOUT_MS, cancellation: this.#cancellation };
   }
 
   #pause(): Promise<void> {

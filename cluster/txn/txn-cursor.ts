@@ -2,6 +2,7 @@
  * A scan of a transaction: batches from range after range at the snapshot, with the transaction's own writes laid over
  * them before any limit counts. What was covered joins the read set batch by batch.
  */
+import type { Cancellation } from '../../src/base/cancellation.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
@@ -21,7 +22,7 @@ const MOVES_MAX = 200;
 export interface CursorPorts {
   readonly router: RangeRouter;
   readonly writes: WriteBuffer;
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
   readTs(): MaybePromise<Timestamp>;
   fences(): readonly TableFence[];
   onRead(part: Span): void;
@@ -54,7 +55,7 @@ export class TxnCursor implements KvCursor {
   }
 
   #fetch(ts: Timestamp): MaybePromise<readonly KvRow[] | undefined> {
-    const { router, signal } = this.#ports;
+    const { router, cancellation } = this.#ports;
     const descriptor = this.#isReverse
       ? router.findBefore(this.#left.end)
       : router.find(this.#left.start);
@@ -68,7 +69,7 @@ export class TxnCursor implements KvCursor {
         ...{ kind: 'scan', span, ts, reverse: this.#isReverse },
         ...{ limitRows, limitBytes: BATCH_BYTES, fences: this.#ports.fences() },
       },
-      { timeoutMs: REQUEST_TIMEOUT_MS, signal },
+      { timeoutMs: REQUEST_TIMEOUT_MS, cancellation },
     );
     return thenMaybe(reply, (answer) => this.#take(span, answer, ts));
   }

@@ -72,6 +72,16 @@ export class ByteWriter {
     this.#length += value.length;
   }
 
+  /** Leaves room for the length of what follows until `endSized`, which is given what this returns. */
+  beginSized(): number {
+    this.u32(0);
+    return this.#length;
+  }
+
+  endSized(start: number): void {
+    this.#buffer.writeUInt32BE(this.#length - start, start - 4);
+  }
+
   /** A length and a binary string: one byte a character. */
   key(value: Key | string): void {
     this.varint(value.length);
@@ -89,9 +99,9 @@ export class ByteWriter {
     this.#length += size;
   }
 
-  /** A copy of what was written, owned by the caller. */
+  /** A copy of what was written, owned by the caller; small ones share a few kilobytes of memory. */
   copy(): Buffer {
-    const out = Buffer.allocUnsafeSlow(this.#length);
+    const out = Buffer.allocUnsafe(this.#length);
     this.#buffer.copy(out, 0, 0, this.#length);
     return out;
   }
@@ -169,6 +179,15 @@ export class ByteReader {
       factor *= 128;
     }
     throw new ByteDecodeError('varint too long');
+  }
+
+  /** What stands between `beginSized` and `endSized`, to be read on its own. */
+  sized(): ByteReader {
+    const length = this.u32();
+    this.#need(length);
+    const start = this.#offset;
+    this.#offset += length;
+    return new ByteReader(this.#buffer, start, this.#offset);
   }
 
   /** A view into the record, not a copy. */

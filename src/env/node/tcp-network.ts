@@ -33,6 +33,8 @@ const MAGIC = 'quorate1';
 const HELLO_BYTES_MAX = 512;
 const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
+/** Up to this a frame is copied behind its header: one buffer is written in half the time that two take. */
+const COPY_BYTES_MAX = 64 * 1024;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 500;
 /** A connection that has stood this long was no accident: the next attempt comes soon again. */
@@ -226,6 +228,13 @@ class Link {
   }
 
   #write(socket: net.Socket, frame: Uint8Array): void {
+    if (frame.length <= COPY_BYTES_MAX) {
+      const bytes = Buffer.allocUnsafe(4 + frame.length);
+      bytes.writeUInt32BE(frame.length);
+      bytes.set(frame, 4);
+      socket.write(bytes);
+      return;
+    }
     const header = Buffer.allocUnsafe(4);
     header.writeUInt32BE(frame.length);
     socket.cork();

@@ -1,5 +1,6 @@
 /** Calls, casts, frames and stamps over a simulated network. */
 import { describe, expect, it } from 'vitest';
+import { Cancellation } from '../../../src/base/cancellation.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
 import { nodeId, rangeId } from '../../../src/base/ids.ts';
 import type { Timestamp } from '../../../src/base/timestamp.ts';
@@ -173,7 +174,7 @@ describe('calls', () => {
     const { world, a, b } = await pair();
     let isAborted = false;
     b.transport.register('wait', (_, context) => {
-      context.signal().addEventListener('abort', () => (isAborted = true));
+      context.cancellation().onCancel(() => (isAborted = true));
       return new Promise(() => undefined);
     });
     const error = await world.settle(failureOf(a.transport.call(B, 'wait', 1, soon)));
@@ -182,19 +183,15 @@ describe('calls', () => {
     expect(isAborted).toBe(true);
   });
 
-  it('end with their signal', async () => {
+  it('end when they are cancelled', async () => {
     const { world, a, b } = await pair();
     b.transport.register('wait', never);
-    const controller = new AbortController();
-    const call = failureOf(
-      a.transport.call(B, 'wait', 1, { timeoutMs: 60_000, signal: controller.signal }),
-    );
+    const cancellation = new Cancellation();
+    const call = failureOf(a.transport.call(B, 'wait', 1, { timeoutMs: 60_000, cancellation }));
     await world.run(5);
-    controller.abort();
+    cancellation.cancel();
     expect(await world.settle(call)).toMatchObject({ code: 'aborted', maybeDelivered: true });
-    const late = failureOf(
-      a.transport.call(B, 'wait', 1, { timeoutMs: 60_000, signal: controller.signal }),
-    );
+    const late = failureOf(a.transport.call(B, 'wait', 1, { timeoutMs: 60_000, cancellation }));
     expect(await late).toMatchObject({ code: 'aborted', maybeDelivered: false });
   });
 

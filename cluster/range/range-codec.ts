@@ -1,0 +1,391 @@
+/**
+ * Requests and answers of ranges as bytes. Those of every transaction's way (point reads, locks, one prepare and its
+ * answer) field by field; the rest by MessagePack, behind the tag `OTHER`.
+ */
+import type { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
+import { ByteDecodeError } from '../../src/base/bytes.ts';
+import type { LockId, TxnId } from '../../src/base/ids.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
+import type { LockStrength, LockWait, TableFence } from '../../src/kv/kv-client.ts';
+import type { BodyCodec, MethodCodec } from '../transport/body-codec.ts';
+import { msgpackCodec } from '../transport/body-codec.ts';
+import type {
+  GetRequest,
+  LockGrant,
+  LockRequest,
+  LockedReply,
+  PrepareRequest,
+  RangeReply,
+  RangeRequest,
+  ReleaseRequest,
+  Write,
+} from './requests.ts';
+
+const OTHER = 0;
+const GET = 1;
+const LOCK = 2;
+const PREPARE = 3;
+const RELEASE = 4;
+
+const VALUES = 1;
+const LOCKED = 2;
+const PREPARED = 3;
+const COMMITTED = 4;
+const DONE = 5;
+
+const STRENGTHS: readonly LockStrength[] = ['update', 'share'];
+const WAITS: readonly LockWait[] = ['block', 'nowait', 'skip'];
+
+const requestCodec: BodyCodec = {
+  write: (out, body) => writeRequest(out, body as RangeRequest),
+  read: readRequest,
+};
+
+const answerCodec: BodyCodec = {
+  write: (out, body) => writeReply(out, body as RangeReply),
+  read: readReply,
+};
+
+export const RANGE_CODEC: MethodCodec = { request: requestCodec, answer: answerCodec };
+
+/* ---------- requests ---------- */
+
+function writeRequest(out: ByteWriter, request: RangeRequest): void {
+  switch (request.kind) {
+    case 'get':
+      out.u8(GET);
+      writeRoute(out, request);
+      out.f64(request.ts);
+      writeKeys(out, request.keys);
+      writeFences(out, request.fences);
+      return;
+    case 'lock':
+      out.u8(LOCK);
+      writeRoute(out, request);
+      writeLock(out, request);
+      return;
+    case 'prepare':
+      out.u8(PREPARE);
+      writeRoute(out, request);
+      writePrepare(out, request);
+      return;
+    case 'release':
+      out.u8(RELEASE);
+      writeRoute(out, request);
+      out.key(request.lockId);
+      return;
+    default:
+      out.u8(OTHER);
+      msgpackCodec.write(out, request);
+  }
+}
+
+function readRequest(reader: ByteReader): RangeRequest {
+  const tag = reader.u8();
+  if (tag === OTHER) return msgpackCodec.read(reader) as RangeRequest;
+  const rangeId = reader.varint();
+  const generation = reader.varint();
+  switch (tag) {
+    case GET: {
+      const ts = readTs(reader);
+      const keys = readKeys(reader);
+      const fences = readFences(reader);
+      return { kind: 'get', rangeId, generation, ts, keys, fences } satisfies GetRequest;
+    }
+    case LOCK:
+      return readLock(reader, rangeId, generation);
+    case PREPARE:
+      return readPrepare(reader, rangeId, generation);
+    case RELEASE: {
+      const lockId = reader.key() as string as LockId;
+      return { kind: 'release', rangeId, generation, lockId } satisfies ReleaseRequest;
+    }
+    default:
+      throw new ByteDecodeError(`no request with tag ${tag}`);
+  }
+}
+
+function writeLock(out: ByteWriter, request: LockRequest): void {
+  out.key(request.lockId);
+  writeKeys(out, request.keys);
+  out.u8(STRENGTHS.indexOf(request.strength));
+  out.u8(WAITS.indexOf(request.wait));
+  out.varint(Math.ceil(request.timeoutMs));
+  out.f64(request.readTs);
+  writeSpans(out, request.revalidate);
+  writeFences(out, request.fences);
+  writeNumbers(out, request.fenceLocks);
+}
+
+function readLock(reader: ByteReader, rangeId: number, generation: number): LockRequest {
+  return {
+    kind: 'lock',
+    rangeId,
+    generation,
+    lockId: reader.key() as string as LockId,
+    keys: readKeys(reader),
+    strength: oneOf(STRENGTHS, reader.u8()),
+    wait: oneOf(WAITS, reader.u8()),
+    timeoutMs: reader.varint(),
+    readTs: readTs(reader),
+    revalidate: readSpans(reader),
+    fences: readFences(reader),
+    fenceLocks: readNumbers(reader),
+  };
+}
+
+const ONE_PHASE = 1;
+const FIRST_SEND = 2;
+const HAS_GRANT = 4;
+const HAS_PARTICIPANTS = 8;
+
+function writePrepare(out: ByteWriter, request: PrepareRequest): void {
+  const { grant, participants } = request;
+  out.u8(
+    (request.onePhase ? ONE_PHASE : 0) |
+      (request.isFirstSend ? FIRST_SEND : 0) |
+      (grant === undefined ? 0 : HAS_GRANT) |
+      (participants === undefined ? 0 : HAS_PARTICIPANTS),
+  );
+  out.key(request.txnId);
+  out.key(request.lockId);
+  out.f64(request.readTs);
+  writeSpans(out, request.reads);
+  writeNumbers(out, request.fences);
+  writeFences(out, request.planned);
+  writeWrites(out, request.writes);
+  writeFences(out, request.fenceWrites);
+  writeKeys(out, request.lockedKeys);
+  if (grant !== undefined) writeGrant(out, grant);
+  out.varint(request.stagedParts);
+  out.key(request.anchor);
+  if (participants !== undefined) writeSpans(out, participants);
+  writeSpan(out, request.span);
+}
+
+function readPrepare(reader: ByteReader, rangeId: number, generation: number): PrepareRequest {
+  const flags = reader.u8();
+  return {
+    kind: 'prepare',
+    rangeId,
+    generation,
+    onePhase: (flags & ONE_PHASE) !== 0,
+    isFirstSend: (flags & FIRST_SEND) !== 0,
+    txnId: reader.key() as string as TxnId,
+    lockId: reader.key() as string as LockId,
+    readTs: readTs(reader),
+    reads: readSpans(reader),
+    fences: readNumbers(reader),
+    planned: readFences(reader),
+    writes: readWrites(reader),
+    fenceWrites: readFences(reader),
+    lockedKeys: readKeys(reader),
+    grant: (flags & HAS_GRANT) === 0 ? undefined : readGrant(reader),
+    stagedParts: reader.varint(),
+    anchor: reader.key(),
+    participants: (flags & HAS_PARTICIPANTS) === 0 ? undefined : readSpans(reader),
+    span: readSpan(reader),
+  };
+}
+
+/* ---------- answers ---------- */
+
+function writeReply(out: ByteWriter, reply: RangeReply): void {
+  switch (reply.kind) {
+    case 'values':
+      out.u8(VALUES);
+      out.varint(reply.values.length);
+      for (const value of reply.values) writeValue(out, value);
+      return;
+    case 'locked':
+      out.u8(LOCKED);
+      writeLocked(out, reply);
+      return;
+    case 'prepared':
+      out.u8(PREPARED);
+      out.f64(reply.ts);
+      out.u8(reply.isPublished ? 1 : 0);
+      return;
+    case 'committed':
+      out.u8(COMMITTED);
+      out.f64(reply.ts);
+      return;
+    case 'done':
+      out.u8(DONE);
+      return;
+    default:
+      out.u8(OTHER);
+      msgpackCodec.write(out, reply);
+  }
+}
+
+function readReply(reader: ByteReader): RangeReply {
+  const tag = reader.u8();
+  switch (tag) {
+    case OTHER:
+      return msgpackCodec.read(reader) as RangeReply;
+    case VALUES:
+      return { kind: 'values', values: readList(reader, readValue) };
+    case LOCKED:
+      return readLocked(reader);
+    case PREPARED: {
+      const ts = readTs(reader);
+      return { kind: 'prepared', ts, isPublished: reader.u8() === 1 };
+    }
+    case COMMITTED:
+      return { kind: 'committed', ts: readTs(reader) };
+    case DONE:
+      return { kind: 'done' };
+    default:
+      throw new ByteDecodeError(`no answer with tag ${tag}`);
+  }
+}
+
+function writeLocked(out: ByteWriter, reply: LockedReply): void {
+  out.varint(reply.rows.length);
+  for (const { value, isGranted } of reply.rows) {
+    out.u8(isGranted ? 1 : 0);
+    writeValue(out, value);
+  }
+  writeGrant(out, reply.grant);
+  out.f64(reply.newestTs);
+  out.f64(reply.hlc);
+  out.u8(reply.isRevalidated ? 1 : 0);
+}
+
+function readLocked(reader: ByteReader): LockedReply {
+  return {
+    kind: 'locked',
+    rows: readList(reader, (from) => {
+      const isGranted = from.u8() === 1;
+      return { value: readValue(from), isGranted };
+    }),
+    grant: readGrant(reader),
+    newestTs: readTs(reader),
+    hlc: readTs(reader),
+    isRevalidated: reader.u8() === 1,
+  };
+}
+
+/* ---------- parts ---------- */
+
+function writeRoute(out: ByteWriter, request: RangeRequest): void {
+  out.varint(request.rangeId);
+  out.varint(request.generation);
+}
+
+function readTs(reader: ByteReader): Timestamp {
+  const ts = reader.f64();
+  if (!Number.isSafeInteger(ts) || ts < 0) throw new ByteDecodeError('not a timestamp');
+  return ts as Timestamp;
+}
+
+/** Every item takes a byte at least, so that a count beyond that is an error before anything is made. */
+function readList<T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] {
+  const count = reader.varint();
+  if (count > reader.remaining) throw new ByteDecodeError('a list longer than its bytes');
+  const items: T[] = [];
+  for (let i = 0; i < count; i++) items.push(read(reader));
+  return items;
+}
+
+function writeKeys(out: ByteWriter, keys: readonly Key[]): void {
+  out.varint(keys.length);
+  for (const key of keys) out.key(key);
+}
+
+const readKeys = (reader: ByteReader): Key[] => readList(reader, readKey);
+const readKey = (reader: ByteReader): Key => reader.key();
+
+function writeSpans(out: ByteWriter, spans: readonly Span[]): void {
+  out.varint(spans.length);
+  for (const span of spans) writeSpan(out, span);
+}
+
+const readSpans = (reader: ByteReader): Span[] => readList(reader, readSpan);
+
+function writeSpan(out: ByteWriter, { start, end }: Span): void {
+  out.key(start);
+  out.key(end);
+}
+
+function readSpan(reader: ByteReader): Span {
+  const start = reader.key();
+  return { start, end: reader.key() };
+}
+
+function writeNumbers(out: ByteWriter, numbers: readonly number[]): void {
+  out.varint(numbers.length);
+  for (const number of numbers) out.varint(number);
+}
+
+const readNumbers = (reader: ByteReader): number[] => readList(reader, readNumber);
+const readNumber = (reader: ByteReader): number => reader.varint();
+
+function writeFences(out: ByteWriter, fences: readonly TableFence[]): void {
+  out.varint(fences.length);
+  for (const { tableId, version } of fences) {
+    out.varint(tableId);
+    out.varint(version);
+  }
+}
+
+const readFences = (reader: ByteReader): TableFence[] => readList(reader, readFence);
+
+function readFence(reader: ByteReader): TableFence {
+  const tableId = reader.varint();
+  return { tableId, version: reader.varint() };
+}
+
+function writeGrant(out: ByteWriter, grant: LockGrant): void {
+  out.varint(grant.rangeId);
+  out.varint(grant.generation);
+  out.varint(grant.term);
+  out.varint(grant.stay);
+}
+
+function readGrant(reader: ByteReader): LockGrant {
+  return {
+    rangeId: reader.varint(),
+    generation: reader.varint(),
+    term: reader.varint(),
+    stay: reader.varint(),
+  };
+}
+
+function writeWrites(out: ByteWriter, writes: readonly Write[]): void {
+  out.varint(writes.length);
+  for (const { key, value } of writes) {
+    out.key(key);
+    writeValue(out, value ?? undefined);
+  }
+}
+
+const readWrites = (reader: ByteReader): Write[] => readList(reader, readWrite);
+
+function readWrite(reader: ByteReader): Write {
+  const key = reader.key();
+  return { key, value: readValue(reader) ?? null };
+}
+
+/** One more than the length, then the bytes; 0: there is none. */
+function writeValue(out: ByteWriter, value: Uint8Array | undefined): void {
+  if (value === undefined) {
+    out.varint(0);
+    return;
+  }
+  out.varint(value.length + 1);
+  out.raw(value);
+}
+
+function readValue(reader: ByteReader): Uint8Array | undefined {
+  const length = reader.varint();
+  return length === 0 ? undefined : reader.raw(length - 1);
+}
+
+function oneOf<T>(all: readonly T[], index: number): T {
+  const value = all[index];
+  if (value === undefined) throw new ByteDecodeError('no such choice');
+  return value;
+}
