@@ -15,7 +15,7 @@ import type { RangeId, TxnId } from '../../src/base/ids.ts';
 import { nodeId, rangeId, txnIdTime } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import { TS_ZERO, addMs, maxTimestamp } from '../../src/base/timestamp.ts';
+import { TICKS_PER_MS, TS_ZERO, addMs, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { PrepareCommand } from './command.ts';
 import { decodePrepare, decodeSpans, encodePrepare, encodeSpans } from './command.ts';
@@ -23,8 +23,13 @@ import { decodePrepare, decodeSpans, encodePrepare, encodeSpans } from './comman
 /** How far the horizon lies behind the newest entry: longer than any coordinator goes on asking. */
 export const HORIZON_MS = 60_000;
 
-/** How many outcomes that must stay the search for old ones steps over, per entry. */
-const KEPT_SCAN_MAX = 64;
+/**
+ * Old outcomes go a second's worth at a time: a `Map` is walked past all that was deleted at its beginning. When, is a
+ * function of the horizon alone, and so the same at every replica.
+ */
+const FORGET_TICKS = 1000 * TICKS_PER_MS;
+/** How many outcomes that must stay the search for old ones steps over. */
+const KEPT_SCAN_MAX = 4096;
 
 export interface Outcome {
   /** 0: aborted. */
@@ -78,10 +83,10 @@ export class RangeState {
   noteEntry(ts: Timestamp): void {
     this.maxTs = maxTimestamp(this.maxTs, ts);
     const horizon = addMs(ts, -HORIZON_MS);
-    if (horizon > this.horizon) {
-      this.horizon = horizon;
-      this.#forget();
-    }
+    if (horizon <= this.horizon) return;
+    const isDue = Math.floor(horizon / FORGET_TICKS) > Math.floor(this.horizon / FORGET_TICKS);
+    this.horizon = horizon;
+    if (isDue) this.#forget();
   }
 
   decide(txnId: TxnId, outcome: Outcome): void {
