@@ -14,7 +14,7 @@ import type { Rel, ScanRel } from '../algebra/rel.ts';
 import { outputIds } from '../algebra/rel.ts';
 import { columnsIn, relsIn } from '../algebra/walk.ts';
 import type { TableDescriptor } from '../catalog/descriptors.ts';
-import type { Operator } from '../exec/operator.ts';
+import type { Batch, Operator } from '../exec/operator.ts';
 import type { CompiledCheck } from '../exec/table-writer.ts';
 import { TableWriter } from '../exec/table-writer.ts';
 import type { Row } from '../types/datum.ts';
@@ -193,16 +193,20 @@ export function tablesIn(rel: Rel): TableDescriptor[] {
 }
 
 /** Rows that are there already, given in one piece. */
-export function openRows(rows: readonly Row[]): Operator {
-  let isGiven = rows.length === 0;
-  return {
-    *next() {
-      if (isGiven) return undefined;
-      isGiven = true;
-      return [...rows];
-    },
-    close: () => {
-      isGiven = true;
-    },
-  };
+export class RowsOperator implements Operator {
+  #rows: Batch | undefined;
+
+  constructor(rows: readonly Row[]) {
+    this.#rows = rows.length === 0 ? undefined : [...rows];
+  }
+
+  *next(): Steps<Batch | undefined> {
+    const rows = this.#rows;
+    this.#rows = undefined;
+    return rows;
+  }
+
+  close(): void {
+    this.#rows = undefined;
+  }
 }

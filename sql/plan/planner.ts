@@ -23,7 +23,7 @@ import { foldScalar } from '../optimize/fold.ts';
 import { optimize } from '../optimize/optimizer.ts';
 import type { ResultColumn } from '../session/session-api.ts';
 import type { ChangeNode } from './change-plan.ts';
-import { buildChange, openRows, tablesIn } from './change-plan.ts';
+import { RowsOperator, buildChange, tablesIn } from './change-plan.ts';
 import { ConstantPlanner } from './constant-planner.ts';
 import { rootFrame } from './frame.ts';
 import type { PlanNode } from './plan-node.ts';
@@ -253,7 +253,7 @@ function* openChange(
   if (execution.txn === undefined) return undefined;
   const changed = yield* node.run(rootFrame(execution));
   const word = kind === 'insert' ? 'INSERT 0' : kind.toUpperCase();
-  return { rows: openRows(changed.rows), tag: () => `${word} ${changed.count}` };
+  return { rows: new RowsOperator(changed.rows), tag: () => `${word} ${changed.count}` };
 }
 
 function returningColumns({ items, sources }: BoundReturning): ResultColumn[] {

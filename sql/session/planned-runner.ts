@@ -34,6 +34,20 @@ import { kindType } from './lifted-literals.ts';
 export interface Source {
   readonly text: string;
   readonly declaredTypes: readonly (SqlType | undefined)[];
+  /** Of its plan: made when it is first looked for, and kept while the search path is the same. */
+  key?: PlanKey | undefined;
+}
+
+export interface PlanKey {
+  readonly searchPath: readonly string[];
+  readonly text: string;
+}
+
+interface Start {
+  readonly plan: () => Steps<Plan>;
+  readonly parameters: readonly Datum[];
+  /** Until it turns out that it needs a snapshot after all. */
+  mayBeLatest: boolean;
 }
 
 const LOOKUPS_MAX = 1000;
@@ -80,7 +94,12 @@ export class PlannedRunner {
   /** A plan for the statement, cached where nothing private to this transaction went into it. */
   *plan(source: Source, statement: PlannedStatement): Steps<Plan> {
     const { shared, settings, block } = this.#ctx;
-    const key = planKey(source.text, source.declaredTypes, settings.config.searchPath);
+    const { searchPath } = settings.config;
+    if (source.key?.searchPath !== searchPath) {
+      const text = planKey(source.text, source.declaredTypes, searchPath);
+      source.key = { searchPath, text };
+    }
+    const key = source.key.text;
     const isPrivate = block?.catalog.isPrivate === true;
     const known = isPrivate ? undefined : shared.plans.get(key);
     if (known !== undefined) return known;
@@ -165,23 +184,27 @@ export class PlannedRunner {
     statement: { readonly plan: () => Steps<Plan>; readonly parameters: readonly Datum[] },
     mode: RunMode,
   ): Steps<RowStream> {
-    const ctx = this.#ctx;
-    let mayBeLatest = mode.isAlone && mode.maxRows === 0;
-    const attempt = function* (this: PlannedRunner): Steps<RowStream> {
-      for (;;) {
-        const plan = yield* statement.plan();
-        if (!(mayBeLatest && plan.isLatestRead)) ctx.block ??= ctx.newBlock(false);
-        checkReadOnly(ctx, plan);
-        const rows = yield* this.#open(plan, statement.parameters);
-        if (rows !== undefined) {
-          if (plan.columns !== undefined) mode.sink.columns(plan.columns);
-          return rows;
-        }
-        // A latest read that needs a snapshot after all.
-        mayBeLatest = false;
-      }
+    const start: Start = {
+      plan: statement.plan,
+      parameters: statement.parameters,
+      mayBeLatest: mode.isAlone && mode.maxRows === 0,
     };
-    return yield* restarting(ctx, () => attempt.call(this));
+    return yield* restarting(this.#ctx, () => this.#attempt(start, mode));
+  }
+
+  *#attempt(start: Start, mode: RunMode): Steps<RowStream> {
+    const ctx = this.#ctx;
+    for (;;) {
+      const plan = yield* start.plan();
+      if (!(start.mayBeLatest && plan.isLatestRead)) ctx.block ??= ctx.newBlock(false);
+      checkReadOnly(ctx, plan);
+      const rows = yield* this.#open(plan, start.parameters);
+      if (rows !== undefined) {
+        if (plan.columns !== undefined) mode.sink.columns(plan.columns);
+        return rows;
+      }
+      start.mayBeLatest = false;
+    }
   }
 
   *#open(plan: Plan, parameters: readonly Datum[]): Steps<RowStream | undefined> {

@@ -23,6 +23,8 @@ export interface PreparedStatement {
   readonly declaredTypes: readonly (SqlType | undefined)[];
   /** Kept from the first time it was described. */
   description: PreparedDescription | undefined;
+  /** Of its plan; see planned-runner.ts. */
+  key?: { readonly searchPath: readonly string[]; readonly text: string } | undefined;
 }
 
 /** Plans a statement as far as it has to be to describe it. */
