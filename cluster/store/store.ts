@@ -11,6 +11,7 @@
  * the same or an earlier sync (CLOCK-1); entries of a range are applied one at a time, in order; a failed sync ends
  * the node. What it does not do: evaluate requests (cluster/replica), move replicas between nodes.
  */
+import type { Cancellation } from '../../src/base/cancellation.ts';
 import { assert } from '../../src/base/assert.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
@@ -106,6 +107,7 @@ export class Store {
   /** Takes no more work; resolves when nothing is being applied or written. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#ports.mvcc.hurry();
     for (const group of this.#groups.values()) group.replica.onFollower();
     await this.#ports.log.whenIdle();
     while (this.#isCheckpointing) await this.#ports.env.scheduler.sleep(5);
@@ -121,10 +123,10 @@ export class Store {
     return this.#groups.values();
   }
 
-  handle(request: RangeRequest, signal?: AbortSignal): MaybePromise<RangeReply> {
+  handle(request: RangeRequest, cancellation?: Cancellation): MaybePromise<RangeReply> {
     const group = this.#groups.get(rangeId(request.rangeId));
     if (group === undefined) return { kind: 'moved', descriptors: this.descriptors() };
-    return group.replica.handle(request, signal);
+    return group.replica.handle(request, cancellation);
   }
 
   /** Descriptors of all replicas here, in key order; bounded by what a reply may carry. */

@@ -33,6 +33,8 @@ export interface NodeSettings {
   readonly logSegmentBytes: number;
   /** A memory table that has grown to this is written to the engine. */
   readonly memoryTableBytes: number;
+  /** Over how long it is written at least, when nothing presses. */
+  readonly checkpointSpreadMs: number;
   /** Entries a range keeps in memory for peers that lag; beyond, they get a snapshot. */
   readonly raftTailBytes: number;
 }
@@ -44,6 +46,7 @@ export const DEFAULT_SETTINGS: NodeSettings = {
   connectionsMax: 1000,
   logSegmentBytes: 64 << 20,
   memoryTableBytes: 48 << 20,
+  checkpointSpreadMs: 15_000,
   raftTailBytes: 32 << 20,
 };
 

@@ -26,7 +26,9 @@ import { Hlc } from '../../cluster/clock/hlc.ts';
 import type { RoundAnswer, RoundRequest } from '../../cluster/clock/quorum-clock.ts';
 import { QuorumClock } from '../../cluster/clock/quorum-clock.ts';
 import { SuspendWatch } from '../../cluster/clock/suspend-watch.ts';
+import { ROUND_CODEC } from '../../cluster/clock/round-codec.ts';
 import type { RangeDescriptor } from '../../cluster/range/range-descriptor.ts';
+import { RANGE_CODEC } from '../../cluster/range/range-codec.ts';
 import { RangeRouter } from '../../cluster/range/range-router.ts';
 import { RangeSender } from '../../cluster/range/range-sender.ts';
 import type { RangeRequest } from '../../cluster/range/requests.ts';
@@ -64,6 +66,8 @@ const SUSPEND_TOLERANCE_MS = 50;
 const ELECTION_TICKS = 10;
 /** What a lease keeps clear of the election timeout, for clocks that run at different rates. */
 const DRIFT_SHARE = 0.1;
+/** Checkpoints begin at random within this last part of a full memory table. */
+const CHECKPOINT_JITTER = 0.4;
 
 export function raftOptionsOf(settings: NodeConfig['settings']): RaftOptions {
   return {
@@ -102,6 +106,8 @@ export class QuorateNode {
     const made: { node?: QuorateNode } = {};
     const mvcc = await MvccStore.open(env.scheduler, engine, {
       tableBytesMax: config.settings.memoryTableBytes,
+      spreadMs: config.settings.checkpointSpreadMs,
+      nextFill: () => 1 - CHECKPOINT_JITTER * env.random.next(),
       onCheckpointNeeded: () => made.node?.store.onCheckpointNeeded(),
     });
     const log = await RaftLogStore.open(
@@ -180,11 +186,15 @@ export class QuorateNode {
       this.#self,
       acceptors,
     );
-    transport.register('clock.round', (body, { from }) =>
-      clock.onRound(from, body as RoundRequest),
+    transport.register(
+      'clock.round',
+      (body, { from }) => clock.onRound(from, body as RoundRequest),
+      ROUND_CODEC,
     );
-    transport.register('clock.answer', (body, { from }) =>
-      clock.onAnswer(from, body as RoundAnswer),
+    transport.register(
+      'clock.answer',
+      (body, { from }) => clock.onAnswer(from, body as RoundAnswer),
+      ROUND_CODEC,
     );
     return clock;
   }
@@ -216,11 +226,15 @@ export class QuorateNode {
       raftOptionsOf(settings),
     );
     transport.onRaft((from, range, bytes) => store.onRaftMessage(from, range, bytes));
-    transport.register('range', (body, context) => {
-      const request = body as RangeRequest;
-      const signal = request.kind === 'lock' ? context.signal() : undefined;
-      return store.handle(request, signal);
-    });
+    transport.register(
+      'range',
+      (body, context) => {
+        const request = body as RangeRequest;
+        const cancellation = request.kind === 'lock' ? context.cancellation() : undefined;
+        return store.handle(request, cancellation);
+      },
+      RANGE_CODEC,
+    );
     transport.onPeerChange((peer, isUp) => {
       if (!isUp) store.onPeerDown(peer);
     });

@@ -14,6 +14,7 @@
  */
 import type { Engine } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
+import type { CheckpointPace } from './checkpoint-pace.ts';
 import type { MemEntry, MemoryTable, MemVersion } from './memory-table.ts';
 import { valueOf } from './memory-table.ts';
 import type { Key } from '../../src/base/span.ts';
@@ -40,6 +41,7 @@ const SPARSE_GROUPS = 15;
 export interface TableWriteOptions {
   /** Nothing was ever written: no heads need to be looked up. */
   readonly isEngineEmpty: boolean;
+  readonly pace: CheckpointPace;
 }
 
 /** Durable when it resolves. The table must not change meanwhile. */
@@ -51,7 +53,7 @@ export async function writeTable(
 ): Promise<void> {
   const heads = new HeadReader(engine, options.isEngineEmpty);
   const cursor = table.cursorFrom(KEY_MIN);
-  for (;;) {
+  for (let done = 0; ;) {
     const group: MemEntry[] = [];
     while (group.length < GROUP_KEYS) {
       const { entry } = cursor;
@@ -63,7 +65,10 @@ export async function writeTable(
     const found = await heads.read(group);
     for (const entry of group) {
       await writeKey(entry, found.get(entry.key), out);
-      if (out.isFull) await out.flush();
+      done++;
+      if (!out.isFull) continue;
+      await out.flush();
+      await options.pace.rest(done / table.size);
     }
   }
   for (const [name, bytes] of table.staged) {

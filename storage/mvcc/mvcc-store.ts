@@ -32,6 +32,7 @@ import { maxTimestamp, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Scheduler } from '../../src/env/env.ts';
 import type { Engine, EngineWrite } from '../engine/engine.ts';
 import { BatchWriter, turn } from './batch-writer.ts';
+import { CheckpointPace } from './checkpoint-pace.ts';
 import type { MemVersion } from './memory-table.ts';
 import { infoOf, isPoint, MemoryTable, valueOf } from './memory-table.ts';
 import { writeTable } from './mvcc-checkpoint.ts';
@@ -74,6 +75,8 @@ export const MVCC_DEFAULTS: MvccOptions = {
   // Each batch is synced, so that few large ones are cheaper; one this large holds the event loop for some 8 ms.
   batchBytesMax: 2 << 20,
   batchWritesMax: 4_000,
+  spreadMs: 0,
+  nextFill: () => 1,
 };
 
 /** Writes of `applyBulk` in one turn. */
@@ -93,12 +96,16 @@ export class MvccStore implements Mvcc {
   /** The frozen table is in the engine as a whole, its local state included. */
   #isFrozenFlushed = true;
   #isCheckpointing = false;
+  /** Soon to be closed: checkpoints do not rest. */
+  #isHurried = false;
   /** No version was ever written to the engine: it need not be asked. */
   #isEngineEmpty: boolean;
   /** The highest timestamp applied or installed. */
   #highestTs: Timestamp;
   /** Versions up to here came in past the memory tables. */
   #installedTs = TS_ZERO;
+  /** The active table has grown up at this size. */
+  #wantedBytes: number;
   /** The active table has been announced as grown up. */
   #isAnnounced = false;
   #waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
@@ -132,6 +139,7 @@ export class MvccStore implements Mvcc {
     this.#highestTs = start.highestTs;
     this.#isEngineEmpty = start.isEngineEmpty;
     this.#active = new MemoryTable(start.highestTs);
+    this.#wantedBytes = this.#options.tableBytesMax * this.#options.nextFill();
   }
 
   get(key: Key, ts: Timestamp): MaybePromise<Uint8Array | undefined> {
@@ -246,7 +254,7 @@ export class MvccStore implements Mvcc {
   }
 
   needsCheckpoint(): boolean {
-    return !this.#isCheckpointing && this.#active.bytes >= this.#options.tableBytesMax;
+    return !this.#isCheckpointing && this.#isGrown();
   }
 
   async checkpoint(collectLocal: () => readonly LocalWrite[]): Promise<void> {
@@ -258,7 +266,8 @@ export class MvccStore implements Mvcc {
         const local = collectLocal();
         const highestTs = this.#highestTs;
         const out = this.#newWriter();
-        await writeTable(this.#engine, table, out, { isEngineEmpty: this.#isEngineEmpty });
+        const pace = this.#paceOf(table);
+        await writeTable(this.#engine, table, out, { isEngineEmpty: this.#isEngineEmpty, pace });
         if (table.size > 0) this.#isEngineEmpty = false;
         const unstaged = [...table.unstaged].map((name) => stagedToEngine(name));
         const last = this.#localBatch(local, highestTs);
@@ -269,7 +278,11 @@ export class MvccStore implements Mvcc {
     } finally {
       this.#isCheckpointing = false;
     }
-    if (this.#active.bytes >= this.#options.tableBytesMax) this.#announce();
+    if (this.#isGrown()) this.#announce();
+  }
+
+  hurry(): void {
+    this.#isHurried = true;
   }
 
   async readLocal(): Promise<readonly { readonly key: Key; readonly value: Buffer }[]> {
@@ -375,9 +388,21 @@ export class MvccStore implements Mvcc {
     this.#frozen = table;
     this.#isFrozenFlushed = false;
     this.#active = new MemoryTable(this.#highestTs);
+    this.#wantedBytes = this.#options.tableBytesMax * this.#options.nextFill();
     this.#isAnnounced = false;
     this.#wakeWaiters();
     return table;
+  }
+
+  #paceOf(table: MemoryTable): CheckpointPace {
+    const { tableBytesMax, spreadMs } = this.#options;
+    const share = Math.min(1, table.bytes / tableBytesMax);
+    return new CheckpointPace(
+      this.#scheduler,
+      spreadMs * share,
+      (progress) =>
+        this.#isHurried || this.#lock.isAwaited || this.#active.bytes > tableBytesMax * progress,
+    );
   }
 
   #localBatch(local: readonly LocalWrite[], highestTs: Timestamp): EngineWrite[] {
@@ -402,8 +427,12 @@ export class MvccStore implements Mvcc {
   }
 
   #maybeAnnounce(): void {
-    if (this.#isAnnounced || this.#active.bytes < this.#options.tableBytesMax) return;
+    if (this.#isAnnounced || !this.#isGrown()) return;
     if (!this.#isCheckpointing) this.#announce();
+  }
+
+  #isGrown(): boolean {
+    return this.#active.bytes >= this.#wantedBytes;
   }
 
   #announce(): void {

@@ -67,6 +67,13 @@ export interface MvccOptions {
   /** One engine batch of a checkpoint, snapshot or collection. */
   readonly batchBytesMax: number;
   readonly batchWritesMax: number;
+  /**
+   * The part of `tableBytesMax` at which the next table wants its checkpoint, drawn anew for each: replicas that apply
+   * the same entries would all write at the same moment otherwise, and none would be left to serve.
+   */
+  readonly nextFill: () => number;
+  /** Milliseconds over which the checkpoint of a full table is spread when nothing is urgent. */
+  readonly spreadMs: number;
   /** Called once per memory table, in the middle of `apply`, when it has reached `tableBytesMax`: schedule, do not act. */
   readonly onCheckpointNeeded?: () => void;
 }

@@ -78,6 +78,8 @@ export interface Mvcc {
    * Resolves when durable; a rejection is final for this store. One at a time.
    */
   checkpoint(collectLocal: () => readonly LocalWrite[]): Promise<void>;
+  /** From now on checkpoints do not spread their work over time: the store is to be closed. */
+  hurry(): void;
   /** All range-local state of the last checkpoint, in key order: read once, at start. */
   readLocal(): Promise<readonly { readonly key: Key; readonly value: Buffer }[]>;
   /** Writes range-local state in one synced batch, apart from checkpoints: bootstrap, marks. */

@@ -7,6 +7,11 @@ export class WriterLock {
   #isHeld = false;
   #failure: { readonly error: unknown } | undefined;
 
+  /** Somebody stands in the queue. */
+  get isAwaited(): boolean {
+    return this.#queue.length > 0;
+  }
+
   async run<T>(step: () => Promise<T>): Promise<T> {
     if (this.#isHeld) await new Promise<void>((resolve) => this.#queue.push(resolve));
     else this.#isHeld = true;
