@@ -7,16 +7,18 @@
  * one that has yet to get them. What a crash leaves under a passing name goes at the next opening; what a full disk
  * leaves goes at once.
  *
- * `write` is synchronous (a hand-over to the thread pool costs more than the copy into the page cache); `sync` is not,
- * so that the event loop runs meanwhile. A failed sync is reported once and never repeated here: the kernel may have
+ * `write` is synchronous (a hand-over to the thread pool costs more than the copy into the page cache); so is `sync` as
+ * long as the disk is fast (sync-mode.ts). A failed sync is reported once and never repeated here: the kernel may have
  * dropped the pages, and a second attempt would succeed without them.
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import path from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { assert } from '../../base/assert.ts';
 import type { Disk, DiskErrorCode, DiskFile } from '../disk.ts';
 import { DiskError } from '../disk.ts';
+import { SyncMode } from './sync-mode.ts';
 
 const PASSING = '.part';
 const ZEROS = Buffer.alloc(1 << 20);
@@ -28,6 +30,7 @@ export class NodeDisk implements Disk {
   readonly #directory: string;
   /** The directory itself, open so that its entries can be synced. */
   readonly #directoryFd: number;
+  readonly #mode = new SyncMode();
 
   /** Makes the directory if need be. */
   constructor(directory: string) {
@@ -53,7 +56,7 @@ export class NodeDisk implements Disk {
 
   open(name: string): Promise<DiskFile> {
     return attempt(`open ${name}`, async () => {
-      return new NodeDiskFile(name, await fs.promises.open(this.#path(name), 'r+'));
+      return new NodeDiskFile(name, await fs.promises.open(this.#path(name), 'r+'), this.#mode);
     });
   }
 
@@ -64,7 +67,7 @@ export class NodeDisk implements Disk {
           await writeFully(file, ZEROS.subarray(0, sizeBytes - offset), offset);
         }
       });
-      return new NodeDiskFile(name, handle);
+      return new NodeDiskFile(name, handle, this.#mode);
     });
   }
 
@@ -130,10 +133,12 @@ export class NodeDisk implements Disk {
 class NodeDiskFile implements DiskFile {
   readonly name: string;
   readonly #handle: fs.promises.FileHandle;
+  readonly #mode: SyncMode;
 
-  constructor(name: string, handle: fs.promises.FileHandle) {
+  constructor(name: string, handle: fs.promises.FileHandle, mode: SyncMode) {
     this.name = name;
     this.#handle = handle;
+    this.#mode = mode;
   }
 
   size(): Promise<number> {
@@ -176,7 +181,15 @@ class NodeDiskFile implements DiskFile {
   }
 
   sync(): Promise<void> {
-    return attempt(`sync ${this.name}`, () => fdatasync(this.#handle.fd));
+    return attempt(`sync ${this.name}`, () => this.#sync());
+  }
+
+  #sync(): Promise<void> {
+    if (!this.#mode.next()) return fdatasync(this.#handle.fd);
+    const startMs = performance.now();
+    fs.fdatasyncSync(this.#handle.fd);
+    this.#mode.note(performance.now() - startMs);
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
