@@ -71,6 +71,8 @@ export interface ReplicaHost {
 export interface ReplicaSettings {
   /** A lease lasts this long from the sending of the round that a quorum acknowledged; 0: no leases (`reads = quorum`). */
   readonly leaseMs: number;
+  /** How old a version that has been replaced may become before it can be collected. */
+  readonly retentionMs: number;
 }
 
 /** A record that someone waits for is looked into after this long; one that nobody waits for, later. */
@@ -81,6 +83,8 @@ const CEILING_AHEAD_MS = 2000;
 const CEILING_SLACK_MS = 50;
 const CEILING_STEP_MS = 25;
 const CEILING_REFILL_MS = 1000;
+/** Into how many parts retention is divided: versions live so much longer at most. */
+const THRESHOLD_STEPS = 12;
 const SNAPSHOT_READS_RECENT_MS = 2000;
 
 export class Replica {
@@ -314,6 +318,17 @@ export class Replica {
     if (!this.propose(office, { kind: 'ceiling', ts }, done)) office.ceilingInFlight = before;
   }
 
+  /** In steps, so that it costs few entries; a range in which nothing happens any more is left alone. */
+  #raiseThreshold(office: Office): void {
+    const { hlc, settings } = this.host;
+    const { threshold, maxTs } = this.state;
+    const target = addMs(hlc.read(), -settings.retentionMs);
+    const isDue = target >= addMs(threshold, settings.retentionMs / THRESHOLD_STEPS);
+    if (!isDue || maxTs <= threshold || office.isSplitting) return;
+    // It gives out no timestamp, so that its own need not lie above those given out.
+    this.propose(office, { kind: 'collect', ts: threshold, threshold: target }, () => undefined);
+  }
+
   /* ---------- waiting ---------- */
 
   /** Waits for a holder; if it is an undecided record and waits too long, its outcome is looked for. */
@@ -349,6 +364,7 @@ export class Replica {
       const soon = addMs(this.host.hlc.read(), CEILING_REFILL_MS);
       if (soon > this.#ceilingSoon(office)) this.#extendCeiling(office, soon);
     }
+    this.#raiseThreshold(office);
     for (const holder of office.pending.values()) {
       if (holder.isPrepare && now - holder.sinceMs > UNDECIDED_MS) this.#suspect(holder);
     }

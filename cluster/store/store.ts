@@ -31,6 +31,7 @@ import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftGroup } from './raft-group.ts';
 import type { GroupLog, GroupPorts, Persisting } from './raft-group.ts';
 import { INSTALLING_BLOB, STATE_BLOB } from './snapshot-transfer.ts';
+import { VersionCollector } from './version-collector.ts';
 
 export interface StorePorts {
   readonly env: Env;
@@ -59,6 +60,7 @@ export class Store {
   readonly #options: RaftOptions;
   readonly #groups = new Map<RangeId, RaftGroup>();
   readonly #dirty = new Set<RaftGroup>();
+  readonly #collector: VersionCollector;
   #isScheduled = false;
   #isStopped = false;
   #isCheckpointing = false;
@@ -70,6 +72,11 @@ export class Store {
     options: RaftOptions,
   ) {
     this.#ports = ports;
+    this.#collector = new VersionCollector({
+      mvcc: ports.mvcc,
+      scheduler: ports.env.scheduler,
+      onFatal: ports.onFatal,
+    });
     this.#options = options;
     this.#host = {
       ...host,
@@ -110,10 +117,18 @@ export class Store {
     this.#ports.mvcc.hurry();
     for (const group of this.#groups.values()) group.replica.onFollower();
     await this.#ports.log.whenIdle();
-    while (this.#isCheckpointing) await this.#ports.env.scheduler.sleep(5);
+    this.#collector.stop();
+    while (this.#isCheckpointing || this.#collector.isRunning) {
+      await this.#ports.env.scheduler.sleep(5);
+    }
   }
 
   /* ---------- what others ask ---------- */
+
+  /** Old versions deleted since the start. */
+  get versionsCollected(): number {
+    return this.#collector.deletedTotal;
+  }
 
   group(range: RangeId): RaftGroup | undefined {
     return this.#groups.get(range);
@@ -287,6 +302,7 @@ export class Store {
     if (this.#isCheckpointing || this.#isStopped) return;
     this.#isCheckpointing = true;
     const applied = new Map<RaftGroup, number>();
+    const thresholds = new Map<RaftGroup, Timestamp>();
     try {
       await this.#ports.mvcc.checkpoint(() => {
         const writes = [];
@@ -294,11 +310,13 @@ export class Store {
           // While a snapshot is being installed, its mark stands for the range.
           if (group.isInstalling) continue;
           applied.set(group, group.state.appliedIndex);
+          thresholds.set(group, group.state.threshold);
           writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
         }
         return writes;
       });
       for (const [group, index] of applied) group.compactTo(index);
+      for (const [group, threshold] of thresholds) this.#collector.want(group, threshold);
     } catch (error) {
       this.#ports.onFatal(error);
     } finally {

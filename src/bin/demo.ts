@@ -72,6 +72,7 @@ function parseOptions(args: readonly string[]): DemoOptions {
       'peer-port': { type: 'string' },
       'restart-after': { type: 'string', default: '5' },
       reads: { type: 'string' },
+      retention: { type: 'string' },
       'raft-batch': { type: 'string' },
       'raft-pipeline': { type: 'string' },
     },
@@ -95,7 +96,7 @@ function parseOptions(args: readonly string[]): DemoOptions {
     peerPort: peerPort + i,
   }));
   const passOn: string[] = [];
-  for (const name of ['reads', 'raft-batch', 'raft-pipeline'] as const) {
+  for (const name of ['reads', 'raft-batch', 'raft-pipeline', 'retention'] as const) {
     const value = values[name];
     if (value !== undefined) passOn.push(`--${name}`, value);
   }

@@ -120,6 +120,7 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
       reads: { type: 'string' },
       'raft-batch': { type: 'string' },
       'raft-pipeline': { type: 'string' },
+      retention: { type: 'string' },
     },
   });
   const dir = path.resolve(values.data);
@@ -179,6 +180,7 @@ interface SettingFlags {
   readonly reads?: string | undefined;
   readonly 'raft-batch'?: string | undefined;
   readonly 'raft-pipeline'?: string | undefined;
+  readonly retention?: string | undefined;
 }
 
 function settingsOf(flags: SettingFlags): Partial<NodeConfig['settings']> {
@@ -188,10 +190,15 @@ function settingsOf(flags: SettingFlags): Partial<NodeConfig['settings']> {
   }
   const batch = switchOf('raft-batch', flags['raft-batch']);
   const pipeline = switchOf('raft-pipeline', flags['raft-pipeline']);
+  const retentionS = flags.retention === undefined ? undefined : Number(flags.retention);
+  if (retentionS !== undefined && !(Number.isSafeInteger(retentionS) && retentionS > 0)) {
+    throw new ConfigError('--retention takes a number of seconds');
+  }
   return {
     ...(reads === undefined ? {} : { reads }),
     ...(batch === undefined ? {} : { raftBatch: batch }),
     ...(pipeline === undefined ? {} : { raftPipeline: pipeline }),
+    ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }),
   };
 }
 

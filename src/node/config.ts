@@ -37,6 +37,8 @@ export interface NodeSettings {
   readonly checkpointSpreadMs: number;
   /** Entries a range keeps in memory for peers that lag; beyond, they get a snapshot. */
   readonly raftTailBytes: number;
+  /** How long versions that have been replaced are kept: a transaction may read at a snapshot of this age. */
+  readonly retentionMs: number;
 }
 
 export const DEFAULT_SETTINGS: NodeSettings = {
@@ -48,6 +50,7 @@ export const DEFAULT_SETTINGS: NodeSettings = {
   memoryTableBytes: 48 << 20,
   checkpointSpreadMs: 15_000,
   raftTailBytes: 32 << 20,
+  retentionMs: 3_600_000,
 };
 
 export class ConfigError extends QuorateError<'config'> {

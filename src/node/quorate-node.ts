@@ -219,7 +219,10 @@ export class QuorateNode {
       },
       {
         ...{ self: this.#self, env, hlc: this.hlc, clock: this.clock, mvcc: this.#mvcc },
-        settings: { leaseMs: settings.reads === 'lease' ? leaseMs : 0 },
+        settings: {
+          leaseMs: settings.reads === 'lease' ? leaseMs : 0,
+          retentionMs: settings.retentionMs,
+        },
         suspendWatch: new SuspendWatch(env.clock, SUSPEND_TOLERANCE_MS),
         recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
@@ -328,6 +331,7 @@ export class QuorateNode {
         logEntries: log.entries,
         logBatches: log.batches,
         clockRounds: this.clock.roundsTotal,
+        versionsCollected: this.store.versionsCollected,
         memoryTableBytes: this.#mvcc.memoryBytes(),
       },
     };

@@ -80,7 +80,7 @@ export class ReplicaBench {
         hlc: this.hlc,
         clock,
         mvcc,
-        settings: { leaseMs: 900 },
+        settings: { leaseMs: 900, retentionMs: 3_600_000 },
         suspendWatch: this.suspendWatch,
         recover: (txnId) => this.recovered.push(txnId),
         neighbours: () => [],
