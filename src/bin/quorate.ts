@@ -6,6 +6,7 @@
 import process from 'node:process';
 import { QuorateError } from '../base/errors.ts';
 import { runBench } from './bench.ts';
+import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
 import { runSql } from './sql.ts';
 import { runStart } from './start.ts';
@@ -23,6 +24,7 @@ const HELP = `usage: quorate COMMAND [options]
              --reads lease|quorum  --raft-batch on|off  --raft-pipeline on|off  --retention SECONDS
   sql      a small SQL shell: --url postgres://HOST:PORT/DB  [-c SQL]
   status   nodes and ranges of a cluster: --data DIR or --http HOST:PORT
+  check    is a history strictly serializable? FILE (JSON lines; see docs/testing.md)
   bench    pgbench against this cluster and a replicated PostgreSQL
 `;
 
@@ -32,6 +34,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   sql: runSql,
   status: runStatus,
   bench: runBench,
+  check: runCheck,
   sim: () => {
     process.stderr.write(
       'quorate: the simulator is run by its tests so far: npx vitest run test/sim\n',
