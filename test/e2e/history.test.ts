@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { WireClient } from '../../src/client/wire-client.ts';
 import { checkTransactions, explain } from '../../src/check/check-history.ts';
-import type { Operation, Scalar } from '../../src/check/history.ts';
+import type { Operation } from '../../src/check/history.ts';
 import { TransactionCollector } from '../../src/check/history.ts';
 import type { Random } from '../../src/env/env.ts';
 import { ProcessCluster } from '../support/process-cluster.ts';
