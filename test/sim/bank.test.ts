@@ -9,6 +9,7 @@ import { KvError } from '../../src/kv/kv-errors.ts';
 import { tablePrefix } from '../../src/kv/keyspace.ts';
 import { EmbeddedCluster } from '../support/embedded-cluster.ts';
 import { SimWorld } from '../support/sim-env.ts';
+import { disturb, heal } from '../support/sim-faults.ts';
 
 const ACCOUNTS = 8;
 const START = 100;
@@ -155,9 +156,7 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
     if (failure !== undefined) throw failure;
     if (faults) await disturb(cluster, world, round);
   }
-  cluster.net.heal();
-  cluster.net.faults = { lossRate: 0, duplicateRate: 0, delayMinMs: 0.1, delayMaxMs: 1 };
-  for (const { id, node } of cluster.machines) if (node === undefined) await cluster.boot(id);
+  await heal(cluster);
   await world.run(15_000);
   isOver = true;
   await world.settle(failed, 60_000);
@@ -179,32 +178,6 @@ async function runBank(seed: number, faults: boolean): Promise<Run> {
     }
   }
   return { tally, hash: world.traceHash, final };
-}
-
-async function disturb(cluster: EmbeddedCluster, world: SimWorld, round: number): Promise<void> {
-  const { random } = world;
-  const down = cluster.machines.find(({ node }) => node === undefined);
-  if (down !== undefined) await cluster.boot(down.id);
-  cluster.net.heal();
-  cluster.net.faults = {
-    lossRate: random.next() < 0.3 ? 0.02 : 0,
-    duplicateRate: random.next() < 0.3 ? 0.05 : 0,
-    delayMinMs: 0.1,
-    delayMaxMs: random.next() < 0.3 ? 30 : 1,
-  };
-  const victim = random.int(1, 3);
-  const what = random.next();
-  if (what < 0.45) cluster.crash(victim, random.next() < 0.5 ? 0 : 0.5);
-  else if (what < 0.6) cluster.net.isolate(cluster.at(victim).id);
-  else if (what < 0.75) cluster.net.cut(cluster.at(victim).id, cluster.at((victim % 3) + 1).id);
-  else if (what < 0.9) {
-    const kv = cluster.alive()[0]!.node!.kv;
-    const range = [1, 2, 3][random.int(0, 2)]! as never;
-    kv.transferLeader(range, cluster.at(victim).id, signal()).catch(() => undefined);
-  } else if (round % 3 === 0) {
-    for (const { id, node } of cluster.machines) if (node !== undefined) cluster.crash(id);
-    for (const { id } of cluster.machines) await cluster.boot(id);
-  }
 }
 
 describe('bank', () => {

@@ -8,6 +8,8 @@ import type { NodeConfig, NodeSettings } from '../../src/node/config.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import { nodeId } from '../../src/base/ids.ts';
 import type { KvClient } from '../../src/kv/kv-client.ts';
+import { Planner } from '../../sql/plan/planner.ts';
+import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
 import { CrashEngine } from './crash-engine.ts';
 import { SimDisk } from './sim-disk.ts';
 import type { SimWorld } from './sim-env.ts';
@@ -21,6 +23,7 @@ interface Machine {
   readonly rate: number;
   process: SimProcess | undefined;
   node: QuorateNode | undefined;
+  sessions: SqlSessionFactory | undefined;
 }
 
 export interface ClusterOptions {
@@ -50,6 +53,7 @@ export class EmbeddedCluster {
       rate: 1,
       process: undefined,
       node: undefined,
+      sessions: undefined,
     }));
   }
 
@@ -94,7 +98,10 @@ export class EmbeddedCluster {
       disk: machine.disk,
       engine: machine.engine,
       rssBytes: () => 0,
-      makeSessions: () => ({ open: () => Promise.reject(new Error('no SQL here')) }),
+      makeSessions: (kv) => {
+        machine.sessions = new SqlSessionFactory(kv, process.env, { planner: new Planner() });
+        return machine.sessions;
+      },
       onFatal: (error) => {
         if (process.isAlive) this.fatal.push(error);
       },
@@ -134,6 +141,7 @@ export class EmbeddedCluster {
     machine.process?.kill();
     machine.node = undefined;
     machine.process = undefined;
+    machine.sessions = undefined;
     this.net.disconnect(machine.id);
     machine.disk.crash(this.world.random, keepRate);
     machine.engine = machine.engine.crash(() => this.world.random.next() < keepRate);
