@@ -21,6 +21,7 @@ import type { SqlType } from '../types/sql-type.ts';
 import { encodeText } from '../types/text-format.ts';
 import { execPorts, executionOf, lockOptions } from './execution.ts';
 import type { PlannedRunner } from './planned-runner.ts';
+import { sourceOf } from './planned-runner.ts';
 import type { SessionContext } from './session-context.ts';
 import { SessionEvalContext } from './session-eval-context.ts';
 import { restarting } from './statement-restart.ts';
@@ -175,7 +176,7 @@ function* copySource(
   }
   const { query } = statement;
   if (query === undefined) throw notSupported('COPY of nothing');
-  const plan = yield* planned.plan({ text: job.text, declaredTypes: [] }, query);
+  const plan = yield* planned.plan(sourceOf(job), query);
   if (plan.columns === undefined) {
     throw notSupported('COPY query must have a RETURNING clause');
   }

@@ -58,10 +58,15 @@ export class PlanCache {
 
 /** What a plan depends on besides the catalog. */
 export function planKey(
-  text: string,
-  types: readonly (SqlType | undefined)[],
+  source: {
+    readonly text: string;
+    readonly start?: number | undefined;
+    readonly declaredTypes: readonly (SqlType | undefined)[];
+  },
   searchPath: readonly string[],
 ): string {
-  const shown = types.map((t) => (t === undefined ? '0' : `${t.oid}.${t.modifier}`)).join(',');
-  return `${searchPath.join(',')}\0${shown}\0${text}`;
+  const { text, start = 0, declaredTypes } = source;
+  const types = declaredTypes.map((t) => (t === undefined ? '0' : `${t.oid}.${t.modifier}`));
+  // NB: a text may hold several statements, whose errors name positions in the whole of it.
+  return `${searchPath.join(',')}\0${types.join(',')}\0${start}\0${text}`;
 }

@@ -34,6 +34,8 @@ import { kindType } from './lifted-literals.ts';
 export interface Source {
   readonly text: string;
   readonly declaredTypes: readonly (SqlType | undefined)[];
+  /** Where it begins in the text, which may have several statements; missing: at 0. */
+  readonly start?: number | undefined;
   /** Of its plan: made when it is first looked for, and kept while the search path is the same. */
   key?: PlanKey | undefined;
 }
@@ -96,7 +98,7 @@ export class PlannedRunner {
     const { shared, settings, block } = this.#ctx;
     const { searchPath } = settings.config;
     if (source.key?.searchPath !== searchPath) {
-      const text = planKey(source.text, source.declaredTypes, searchPath);
+      const text = planKey(source, searchPath);
       source.key = { searchPath, text };
     }
     const key = source.key.text;
@@ -129,8 +131,7 @@ export class PlannedRunner {
     if (inner === undefined) {
       throw notSupported('EXPLAIN of this statement is not supported');
     }
-    const source = { text: job.text, declaredTypes: [] };
-    const plan = yield* this.plan(source, inner);
+    const plan = yield* this.plan(sourceOf(job), inner);
     const lines = plan.explain();
     mode.sink.columns(this.explainColumns);
     for (const line of lines) yield* wait(mode.sink.row([line]));
@@ -146,7 +147,7 @@ export class PlannedRunner {
       prepared === undefined
         ? (): Steps<Plan> =>
             job.prepared === undefined
-              ? this.plan({ text: job.text, declaredTypes: [] }, statement)
+              ? this.plan(sourceOf(job), statement)
               : this.#planPrepared(job.prepared, statement)
         : prepared.plan;
     const parameters = prepared?.parameters ?? job.parameters;
@@ -219,6 +220,11 @@ export class PlannedRunner {
     yield* rows.prefetch();
     return rows;
   }
+}
+
+/** A statement of a Query message, as it was written. */
+export function sourceOf({ text, parsed }: Job): Source {
+  return { text, start: parsed.start, declaredTypes: [] };
 }
 
 function checkReadOnly(ctx: SessionContext, plan: Plan): void {
