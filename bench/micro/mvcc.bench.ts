@@ -19,6 +19,7 @@ const ROWS = Number(process.argv[2] ?? 200_000);
 const scheduler: Scheduler = {
   after: () => ({ cancel: () => undefined }),
   defer: (fn) => void setImmediate(fn),
+  deferLast: (fn) => void setImmediate(fn),
   sleep: () => Promise.reject(new Error('not used')),
 };
 

@@ -4,6 +4,9 @@
  *
  * RAFT-4: only an entry of the own term is committed by counting; what is before it follows. The leader's own log
  * counts as far as it is durable, so that others may commit without it.
+ * Entries leave at once for as many voters as a majority needs; for the spare ones they gather for `spareDelayMs`, which
+ * saves them most of their messages and syncs. That lasts while those that are needed answer promptly, and says nothing
+ * about what counts: whoever has acknowledged an entry counts.
  * RANGE-1, LEASE-2: once a hand-over has begun no proposal is taken, and it cannot be taken back: the leader ends with
  * it or steps down. There is one hand-over a term.
  */
@@ -12,7 +15,7 @@ import type { NodeId } from '../../src/base/ids.ts';
 import type { AppendReply, Entry, Message } from './messages.ts';
 import { Progress } from './progress.ts';
 import type { Configuration } from './quorum.ts';
-import { membersOf, quorumValue } from './quorum.ts';
+import { isVoter, membersOf, quorumValue } from './quorum.ts';
 import type { RaftLog } from './raft-log.ts';
 import type { LogRead } from './ready.ts';
 
@@ -25,7 +28,12 @@ export interface LeadershipOptions {
   readonly inflightMax: number;
   /** Entries in one append; 1 switches batching off. */
   readonly appendEntriesMax: number;
+  /** How long entries gather for voters that a majority can do without; 0 switches that off. */
+  readonly spareDelayMs: number;
 }
+
+/** A voter whose acknowledgements are older than this many `spareDelayMs` while some are due is not counted on. */
+const PROMPT_DELAYS = 5;
 
 /** When it is, and where messages go. */
 export interface Outlet {
@@ -58,6 +66,8 @@ export class Leadership {
   readonly #options: LeadershipOptions;
   /** All members but this node. */
   readonly #peers: readonly Progress[];
+  /** How many voters beside this node a majority needs; infinite where spare ones are not known. */
+  readonly #neededCount: number;
   /** Something may have to be sent to someone. */
   wantsAppends = false;
   /** Bytes of entries of this term that are not committed. */
@@ -83,9 +93,12 @@ export class Leadership {
     this.#configuration = start.configuration;
     this.#log = start.log;
     this.#options = options;
-    this.#peers = membersOf(start.configuration)
-      .filter((peer) => peer !== start.self)
-      .map((peer) => new Progress(peer, start.log.lastIndex + 1));
+    this.#peers = peersFrom(start.self, start.configuration).map(
+      (peer) => new Progress(peer, start.log.lastIndex + 1),
+    );
+    const { voters, outgoing } = start.configuration;
+    const hasSpares = options.spareDelayMs > 0 && outgoing.length === 0;
+    this.#neededCount = hasSpares ? Math.floor(voters.length / 2) : Number.POSITIVE_INFINITY;
   }
 
   /* ---------- questions ---------- */
@@ -143,7 +156,11 @@ export class Leadership {
 
   /** False: the node must not go on as leader. */
   tick(outlet: Outlet): boolean {
-    for (const progress of this.#peers) progress.quietTicks++;
+    for (const progress of this.#peers) {
+      progress.quietTicks++;
+      // What has gathered for a spare voter leaves even if no more comes.
+      if (progress.next <= this.#log.lastIndex) this.wantsAppends = true;
+    }
     if (this.#transferee !== undefined && ++this.#transferTicks >= this.#options.electionTicks) {
       return false;
     }
@@ -178,7 +195,12 @@ export class Leadership {
 
   sendAppends(sending: Sending): void {
     this.wantsAppends = false;
+    let promptCount = 0;
     for (const progress of this.#peers) {
+      if (this.#isPromptVoter(progress, sending.now)) {
+        promptCount++;
+        if (promptCount > this.#neededCount && this.#canGather(progress, sending.now)) continue;
+      }
       while (progress.canSend(this.#options.inflightMax)) {
         if (progress.next > this.#log.lastIndex && progress.state === 'replicate') break;
         if (!this.#sendAppend(progress, sending, this.#options.appendEntriesMax)) break;
@@ -188,6 +210,16 @@ export class Leadership {
         sending.snapshotsFor.push(progress.peer);
       }
     }
+  }
+
+  #isPromptVoter(progress: Progress, now: number): boolean {
+    if (!isVoter(this.#configuration, progress.peer)) return false;
+    return progress.isPrompt(now, PROMPT_DELAYS * this.#options.spareDelayMs);
+  }
+
+  #canGather(progress: Progress, now: number): boolean {
+    if (progress.peer === this.#transferee) return false;
+    return now - progress.appendedAt < this.#options.spareDelayMs;
   }
 
   /** One append, possibly empty; false when the log in memory no longer reaches the peer. */
@@ -221,7 +253,7 @@ export class Leadership {
       entries,
       sentAt,
     });
-    progress.onSent(prevIndex + entries.length);
+    progress.onSent(prevIndex + entries.length, sentAt);
   }
 
   /** The peer needs what memory no longer holds: from the durable log, or by a snapshot. */
@@ -240,7 +272,8 @@ export class Leadership {
     }
     progress.isReading = true;
     const { appendBytesMax: bytesMax } = this.#options;
-    logReads.push({ peer: progress.peer, term: this.term, from, bytesMax });
+    const to = this.#log.persistedIndex + 1;
+    logReads.push({ peer: progress.peer, term: this.term, from, to, bytesMax });
   }
 
   /** What `logReads` asked for; none when the log no longer has it. */
@@ -308,6 +341,8 @@ export class Leadership {
     if (progress === undefined || progress.state === 'snapshot') return;
     progress.become('probe');
     progress.isPaused = true;
+    // A spare voter may be needed now.
+    this.wantsAppends = true;
   }
 
   /** A failed snapshot is tried again when the peer is next heard from. */
@@ -337,6 +372,12 @@ export class Leadership {
     this.#hasSentTimeoutNow = true;
     messages.push({ kind: 'timeoutNow', from: this.#self, to, term: this.term });
   }
+}
+
+/** All members but `self`: in order, beginning after it, so that the leaders of many ranges do not all need the same. */
+function peersFrom(self: NodeId, configuration: Configuration): readonly NodeId[] {
+  const others = membersOf(configuration).filter((peer) => peer !== self);
+  return [...others.filter((peer) => peer > self), ...others.filter((peer) => peer < self)];
 }
 
 function noteHeard(progress: Progress, sentAt: number): void {

@@ -31,6 +31,8 @@ export class Progress {
   isReading = false;
   /** When the newest round that the peer has acknowledged in this term was sent. */
   ackedSentAt = Number.NEGATIVE_INFINITY;
+  /** When the last append left. */
+  appendedAt = Number.NEGATIVE_INFINITY;
   /** The last index of each append that is out, oldest first. */
   readonly inflight: number[] = [];
 
@@ -44,8 +46,15 @@ export class Progress {
     return this.state === 'probe' ? !this.isPaused : this.inflight.length < inflightMax;
   }
 
+  /** It follows the log, and does not keep us waiting for its acknowledgements. */
+  isPrompt(now: number, waitMaxMs: number): boolean {
+    if (this.state !== 'replicate') return false;
+    return this.inflight.length === 0 || now - this.ackedSentAt < waitMaxMs;
+  }
+
   /** An append up to `last` left. */
-  onSent(last: number): void {
+  onSent(last: number, now: number): void {
+    this.appendedAt = now;
     if (this.state === 'probe') this.isPaused = true;
     else if (last >= this.next) {
       this.next = last + 1;

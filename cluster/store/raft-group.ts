@@ -288,7 +288,8 @@ export class RaftGroup {
   #readLog(read: LogRead): void {
     const raft = this.#raft;
     const { from, bytesMax } = read;
-    this.#ports.log.read(this.rangeId, { from, to: from + READ_ENTRIES_MAX, bytesMax }).then(
+    const to = Math.min(read.to, from + READ_ENTRIES_MAX);
+    this.#ports.log.read(this.rangeId, { from, to, bytesMax }).then(
       (entries) => {
         if (raft !== this.#raft) return;
         this.#setNow();

@@ -245,7 +245,7 @@ export class Transport {
     }
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#env.scheduler.defer(() => {
+    this.#env.scheduler.deferLast(() => {
       this.#isScheduled = false;
       this.flush();
     });

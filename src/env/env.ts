@@ -32,6 +32,8 @@ export interface Scheduler {
   after(delayMs: number, fn: () => void): Timer;
   /** Runs `fn` when the input of this turn of the event loop has been handled (setImmediate): the batching point. */
   defer(fn: () => void): void;
+  /** As `defer`, but after all that was deferred in this turn: sends what the turn has to say, in one piece. */
+  deferLast(fn: () => void): void;
   /** Resolves after `delayMs`; rejects with the signal's reason when aborted. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }

@@ -66,6 +66,8 @@ const SUSPEND_TOLERANCE_MS = 50;
 const ELECTION_TICKS = 10;
 /** What a lease keeps clear of the election timeout, for clocks that run at different rates. */
 const DRIFT_SHARE = 0.1;
+/** Far below what a client notices when the spare voter is needed after all, and some ten appends under load. */
+const SPARE_DELAY_MS = 10;
 /** Checkpoints begin at random within this last part of a full memory table. */
 const CHECKPOINT_JITTER = 0.4;
 
@@ -76,6 +78,7 @@ export function raftOptionsOf(settings: NodeConfig['settings']): RaftOptions {
     appendBytesMax: 1 << 20,
     inflightMax: settings.raftPipeline ? 64 : 1,
     appendEntriesMax: settings.raftBatch ? 4096 : 1,
+    spareDelayMs: settings.raftBatch ? SPARE_DELAY_MS : 0,
     uncommittedBytesMax: 64 << 20,
     applyBytesMax: 8 << 20,
     tailBytesMax: settings.raftTailBytes,

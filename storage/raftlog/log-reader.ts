@@ -1,7 +1,8 @@
 /**
  * Reads entries back from the segments, for peers that are behind what memory holds. While a read waits for the disk,
  * the entry may be replaced or its segment let go and used again: what then comes up is not an answer, and not damage.
- * Damage is: a record that is still where the index says and does not verify.
+ * Damage is: a record that is still where the index says and does not verify, in bytes read since it lies there. A window
+ * read for an earlier entry may be older than that.
  */
 import type { RangeId } from '../../src/base/ids.ts';
 import type { EntryPlace, LogIndex } from './log-index.ts';
@@ -47,16 +48,18 @@ export async function readEntries(
   for (let index = from; index < to && (bytes < bytesMax || found.length === 0); index++) {
     const place = log.find(index);
     if (place === undefined) return found;
-    if (window === undefined || !covers(window, place)) {
+    let entry = window === undefined ? undefined : entryAt(window, place, range, index);
+    if (entry === undefined) {
       window = await readWindow(place).catch((error: unknown) => {
         if (isStill(log, index, place)) throw error;
         return undefined;
       });
       if (window === undefined || !isStill(log, index, place)) return found;
+      entry = entryAt(window, place, range, index);
     }
-    const entry = entryAt(window, place, range, index);
-    if (entry === undefined)
+    if (entry === undefined) {
       throw new LogCorruption(segmentName(place.segment.number), place.offset);
+    }
     found.push(entry);
     bytes += entry.data.length;
   }
@@ -83,12 +86,16 @@ async function readWindow({ segment, offset }: EntryPlace): Promise<Window> {
   return { segment, start: offset, bytes };
 }
 
+/** The entry, if the window has all of it. */
 function entryAt(
-  { start, bytes }: Window,
-  { segment, offset }: EntryPlace,
+  window: Window,
+  place: EntryPlace,
   range: RangeId,
   index: number,
 ): ReadEntry | undefined {
+  if (!covers(window, place)) return undefined;
+  const { start, bytes } = window;
+  const { segment, offset } = place;
   const read = readRecord(bytes, offset - start, segment.number);
   if (read === 'end' || read === 'bad') return undefined;
   const record: LogRecord = read.record;

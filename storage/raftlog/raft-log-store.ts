@@ -93,6 +93,12 @@ interface EntryCopy {
   readonly place: EntryPlace;
 }
 
+interface Move {
+  readonly copy: EntryCopy;
+  readonly segment: Segment;
+  readonly offset: number;
+}
+
 const NOTHING: Refresh = { hardStates: [], entries: [] };
 
 interface Queued {
@@ -128,6 +134,8 @@ export class RaftLogStore {
   /** Of the flush that runs: the segment written to, and those written to so far. */
   #segment: Segment | undefined;
   readonly #unsynced = new Set<Segment>();
+  /** Copies in the writer: they lie elsewhere once they are written, so that what is read is always there. */
+  #moves: Move[] = [];
   #ceiling: Timestamp = TS_ZERO;
   #ceilingIn = 0;
   #queue: Queued[] = [];
@@ -207,7 +215,7 @@ export class RaftLogStore {
 
   /**
    * Durable entries from `from` on, contiguous, up to `to` (not included) and about `bytesMax` of data, but at least
-   * one; none when the log does not hold `from` any more. What is being appended is not to be asked for.
+   * one; none when the log does not hold `from` any more. What is not yet durable is not to be asked for.
    */
   async read(rangeId: RangeId, span: ReadSpan): Promise<ReadEntry[]> {
     const range = this.#ranges.get(rangeId);
@@ -350,7 +358,7 @@ export class RaftLogStore {
       const bytes = this.#writer.entryBytes(entry);
       if (!this.#hasRoom(bytes)) await this.#nextSegment(bytes);
       if (!this.#isInForce(copy)) continue;
-      this.#ranges.get(rangeId)?.index.move(entry.index, must(this.#segment), this.#offset());
+      this.#moves.push({ copy, segment: must(this.#segment), offset: this.#offset() });
       this.#writer.copy(rangeId, entry);
     }
   }
@@ -388,6 +396,12 @@ export class RaftLogStore {
     segment.write(bytes);
     this.#unsynced.add(segment);
     this.#stats.bytes += bytes.length;
+    const moves = this.#moves;
+    this.#moves = [];
+    for (const { copy, segment: to, offset } of moves) {
+      if (!this.#isInForce(copy)) continue;
+      this.#ranges.get(copy.rangeId)?.index.move(copy.entry.index, to, offset);
+    }
   }
 
   #rangeOf(rangeId: RangeId): RangeLog {

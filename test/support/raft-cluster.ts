@@ -59,6 +59,7 @@ const OPTIONS: RaftOptions = {
   appendBytesMax: 300,
   inflightMax: 4,
   appendEntriesMax: 8,
+  spareDelayMs: 0,
   uncommittedBytesMax: 1 << 20,
   applyBytesMax: 200,
   tailBytesMax: 700,
@@ -199,7 +200,8 @@ export class RaftCluster {
     const { reads, disk, node } = this.at(id);
     const read = reads.shift();
     if (read === undefined) return;
-    const entries = disk.entries.filter(({ index }) => index >= read.from).slice(0, 4);
+    const asked = disk.entries.filter(({ index }) => index >= read.from && index < read.to);
+    const entries = asked.slice(0, 4);
     node.entriesRead(read, entries[0]?.index === read.from ? entries : []);
     this.seen.reads++;
     this.collect(id);

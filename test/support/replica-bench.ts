@@ -171,6 +171,7 @@ function makeEnv(bench: () => ReplicaBench | undefined): Env {
         return { cancel: () => timer && bench()?.cancelTimer(timer) };
       },
       defer: (fn) => setImmediate(fn),
+      deferLast: (fn) => setImmediate(fn),
       sleep: () => new Promise((resolve) => setImmediate(resolve)),
     },
     log: silent,

@@ -23,6 +23,8 @@ export class SimDisk implements Disk {
   #epoch = 0;
   /** Lets a test hold syncs back: each waits for this promise. */
   beforeSync: () => Promise<void> = () => Promise.resolve();
+  /** Between what a read finds and its end. */
+  afterRead: () => Promise<void> = () => Promise.resolve();
   /** The same for what changes the directory; undefined: at once, and in the order of the calls. */
   beforeChange: (() => Promise<void>) | undefined;
 
@@ -111,8 +113,11 @@ export class SimDisk implements Disk {
     return {
       name,
       size: () => Promise.resolve(file.current.length),
-      read: (offset, length) =>
-        Promise.resolve(Buffer.from(file.current.subarray(offset, offset + length))),
+      read: async (offset, length) => {
+        const found = Buffer.from(file.current.subarray(offset, offset + length));
+        await this.afterRead();
+        return found;
+      },
       write: (offset, bytes) => {
         if (epoch !== this.#epoch) return;
         if (this.failWrites) throw new DiskError('disk_full', 'write failed');

@@ -156,6 +156,7 @@ export class SimProcess {
         return { cancel: () => (event.fn = undefined) };
       },
       defer: (fn) => void world.after(0.01, guarded(fn)),
+      deferLast: (fn) => void world.after(0.011, guarded(fn)),
       sleep: (delayMs, signal) =>
         new Promise((resolve, reject) => {
           const onAbort = (): void => {

@@ -17,6 +17,10 @@ export class TurnScheduler implements Scheduler {
     else this.#deferred.push(fn);
   }
 
+  deferLast(fn: () => void): void {
+    this.defer(fn);
+  }
+
   /** Runs what was deferred so far, then lets all microtasks finish. */
   async turn(): Promise<void> {
     const deferred = this.#deferred;

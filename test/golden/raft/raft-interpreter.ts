@@ -52,6 +52,7 @@ class RaftScript {
           heartbeatTicks: 1,
           inflightMax: command.number('inflight', 4),
           appendEntriesMax: command.number('entries', 8),
+          spareDelayMs: command.number('spare', 0),
           appendBytesMax: 10_000,
           applyBytesMax: 10_000,
           tailBytesMax: command.number('tail', 1_000_000),

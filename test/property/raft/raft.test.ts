@@ -179,6 +179,11 @@ describe('raft', () => {
     runMany(200, (seed) => runFree(seed, { size: 3, raft }));
   });
 
+  it('keeps its properties when entries gather for spare voters', () => {
+    runMany(300, (seed) => runFree(seed, { size: 3, raft: { spareDelayMs: 5 * (seed % 8) } }));
+    runMany(200, (seed) => runFree(seed, { size: 5, raft: { spareDelayMs: 5 * (seed % 8) } }));
+  });
+
   it('has one lease at a time where clocks run at one rate (LEASE)', () => {
     const three = runMany(500, (seed) => runTimed(seed, { size: 3 }));
     const five = runMany(200, (seed) => runTimed(seed, { size: 5 }));

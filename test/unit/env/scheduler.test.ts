@@ -36,6 +36,32 @@ describe.each(cases)('%s scheduler', (_, make) => {
     await expect(run(scheduler.sleep(1, controller.signal))).rejects.toBe(reason);
   });
 
+  it('defers to the last of a turn, behind what is deferred after it', async () => {
+    const { scheduler, run } = make();
+    const seen: string[] = [];
+    await run(scheduler.sleep(1));
+    const end = new Promise<void>((resolve) => {
+      scheduler.deferLast(() => {
+        seen.push('last');
+        resolve();
+      });
+    });
+    scheduler.defer(() => {
+      seen.push('first');
+      void Promise.resolve().then(() => seen.push('its promise'));
+    });
+    await run(end);
+    expect(seen).toEqual(['first', 'its promise', 'last']);
+  });
+
+  it('runs what is deferred while deferred work runs', async () => {
+    const { scheduler, run } = make();
+    const end = new Promise<void>((resolve) => {
+      scheduler.defer(() => scheduler.deferLast(() => scheduler.defer(resolve)));
+    });
+    await expect(run(end)).resolves.toBeUndefined();
+  });
+
   it('does not do what was cancelled', async () => {
     const { scheduler, run } = make();
     let isDone = false;

@@ -45,6 +45,7 @@ class Bench {
             return { cancel: () => undefined };
           },
           defer: (fn) => this.deferred.push(fn),
+          deferLast: (fn) => this.deferred.push(fn),
           sleep: () => Promise.resolve(),
         },
         log: silent,

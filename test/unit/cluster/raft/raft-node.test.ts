@@ -16,6 +16,7 @@ const OPTIONS: RaftOptions = {
   appendBytesMax: 10_000,
   inflightMax: 4,
   appendEntriesMax: 8,
+  spareDelayMs: 0,
   uncommittedBytesMax: 1000,
   applyBytesMax: 10_000,
   tailBytesMax: 100_000,

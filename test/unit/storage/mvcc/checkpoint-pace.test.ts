@@ -8,6 +8,7 @@ function sleeper(): { readonly scheduler: Scheduler; readonly slept: () => numbe
   const scheduler: Scheduler = {
     after: () => ({ cancel: () => undefined }),
     defer: (fn) => fn(),
+    deferLast: (fn) => fn(),
     sleep: (ms) => {
       sleptMs += ms;
       return Promise.resolve();

@@ -21,6 +21,7 @@ const ports = {
   scheduler: {
     after: () => ({ cancel: () => undefined }),
     defer: (fn: () => void) => void setImmediate(fn),
+    deferLast: (fn: () => void) => void setImmediate(fn),
     sleep: () => Promise.resolve(),
   },
   log: silentLogger,

@@ -135,6 +135,22 @@ describe('an append', () => {
   });
 });
 
+describe('a read', () => {
+  it('that an append has overtaken reads again what it has too old', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    for (const index of [1, 2]) await store.append({ ranges: [entry(index)] });
+    let release = (): void => undefined;
+    disk.afterRead = () => new Promise((resolve) => (release = resolve));
+    const read = store.read(A, { from: 1, to: 4, bytesMax: 1000 });
+    await settle();
+    disk.afterRead = () => Promise.resolve();
+    await store.append({ ranges: [entry(3)] });
+    release();
+    expect((await read).map(({ index }) => index)).toEqual([1, 2, 3]);
+  });
+});
+
 describe('the end of a log', () => {
   it('by a failed sync takes what waited with it, and writes nothing more', async () => {
     const disk = new SimDisk();
