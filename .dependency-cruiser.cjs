@@ -55,6 +55,17 @@ module.exports = {
       to: { path: 'node_modules/chevrotain' },
     },
     only('pgwire', '^src/pgwire/', '^(src/(base|env|pgwire)/|sql/(session|types|errors)/)'),
+    {
+      name: 'simulation-is-imported-by-its-command-only',
+      severity: 'error',
+      from: { pathNot: '^(src/sim/|src/bin/sim\\.ts|test/)' },
+      to: { path: '^src/sim/' },
+    },
+    only(
+      'sim',
+      '^src/sim/',
+      '^(src/(base|env/[^/]+$|kv|check|node|sim)|cluster/|storage/|sql/|[a-z_/]+$|node_modules/@types)',
+    ),
     only('client', '^src/client/', '^(src/(base|client)/|node_modules/pg-protocol|[a-z_/]+$)'),
   ],
   options: {

@@ -36,7 +36,8 @@ export class ClockCeiling {
   /** Resolves once a ceiling at or above `ts` is durable; at once when one is. */
   ensure(ts: Timestamp): MaybePromise<void> {
     if (ts <= this.#durable) {
-      if (addMs(ts, REFILL_MS) > this.#requested) void this.#write(ts);
+      // Whoever needs it meets the failure; and a log that has failed ends the node.
+      if (addMs(ts, REFILL_MS) > this.#requested) this.#write(ts).catch(() => undefined);
       return undefined;
     }
     return this.#ensureSlow(ts);

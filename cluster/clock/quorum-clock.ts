@@ -131,7 +131,7 @@ export class QuorumClock {
     };
     const shown = this.#hlc.read();
     const covered = this.#ceiling.ensure(shown);
-    if (isPromise(covered)) void covered.then(answer);
+    if (isPromise(covered)) covered.then(answer, noAnswer);
     else answer();
   }
 
@@ -193,7 +193,7 @@ export class QuorumClock {
     const shown = this.#hlc.read();
     const covered: MaybePromise<void> = this.#ceiling.ensure(shown);
     const answer = (): void => this.onAnswer(this.#self, { round, ts: shown });
-    if (isPromise(covered)) void covered.then(answer);
+    if (isPromise(covered)) covered.then(answer, noAnswer);
     else answer();
   }
 
@@ -227,3 +227,6 @@ export class QuorumClock {
     if (this.#next.length > 0) this.#scheduleRound();
   }
 }
+
+/** The log has failed: the node ends, and answers nothing any more. */
+function noAnswer(): void {}

@@ -244,12 +244,18 @@ export class RangeRouter {
   }
 
   #noteSuccess(node: NodeId, descriptor: RangeDescriptor, attempted: Attempted): Attempted {
-    if (attempted.kind === 'reply' && isAnswer(attempted.reply)) {
-      this.#leaders.set(descriptor.rangeId, node);
+    if (attempted.kind !== 'reply' || !isAnswer(attempted.reply)) return attempted;
+    if (attempted.reply.kind === 'moved') {
+      this.learn(attempted.reply.descriptors);
+      // A replica that has fallen behind, or none at all, knows less than we do: others are to be asked.
+      if (this.#descriptors.includes(descriptor)) return BEHIND;
     }
+    this.#leaders.set(descriptor.rangeId, node);
     return attempted;
   }
 }
+
+const BEHIND: Attempted = { kind: 'reply', reply: { kind: 'notLeader', leader: undefined } };
 
 /** Not an answer: ask elsewhere or again. */
 function isAnswer(reply: RangeReply): boolean {

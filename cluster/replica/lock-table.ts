@@ -52,6 +52,24 @@ export class LockTable {
     return this.#locks.size;
   }
 
+  /** The number of the stay that began last. */
+  get lastStay(): number {
+    return this.#lastStay;
+  }
+
+  /** Sessions that have held locks since a stay of this number began, or longer: by gateway. */
+  sessionsUpTo(stay: number): Map<NodeId, LockId[]> {
+    const found = new Map<NodeId, LockId[]>();
+    for (const [lockId, { number }] of this.#sessions) {
+      if (number > stay) continue;
+      const gateway = lockIdNode(lockId);
+      const sessions = found.get(gateway);
+      if (sessions === undefined) found.set(gateway, [lockId]);
+      else sessions.push(lockId);
+    }
+    return found;
+  }
+
   heldCount(lockId: LockId): number {
     return this.#sessions.get(lockId)?.keys.size ?? 0;
   }

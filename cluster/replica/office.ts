@@ -43,6 +43,9 @@ export class Office {
   /** A split is in flight: everything waits for it. */
   isSplitting = false;
   isClosed = false;
+  /** Ticks since sessions were last asked about, and the last stay of a session that had begun then. */
+  censusTicks = 0;
+  censusStay = 0;
   /** The ceiling that is on its way, at or above the applied one; 0 when none is. */
   ceilingInFlight = 0 as Timestamp;
   /** Monotonic time of the last snapshot read: the ceiling is kept ahead only while there are any. */

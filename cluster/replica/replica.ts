@@ -14,7 +14,7 @@
 import { assert } from '../../src/base/assert.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
-import type { NodeId, RangeId, TxnId } from '../../src/base/ids.ts';
+import type { LockId, NodeId, RangeId, TxnId } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { addMs, maxTimestamp, timestampOfUnixMs } from '../../src/base/timestamp.ts';
@@ -62,6 +62,8 @@ export interface ReplicaHost {
   readonly suspendWatch: SuspendWatch;
   /** Finds out the outcome of an undecided transaction and applies it to the span, in the background (TXN-10). */
   recover(txnId: TxnId, anchor: Key, span: Span): void;
+  /** Are these sessions of a gateway still there? It ends the locks of those that are not. */
+  askSessions(gateway: NodeId, rangeId: RangeId, lockIds: readonly LockId[]): void;
   /** Other ranges of this node next to a span, for `moved` replies. */
   neighbours(of: RangeDescriptor): readonly RangeDescriptor[];
   /** Something was proposed: Ready wants to run. */
@@ -86,6 +88,8 @@ const CEILING_REFILL_MS = 1000;
 /** Into how many parts retention is divided: versions live so much longer at most. */
 const THRESHOLD_STEPS = 12;
 const SNAPSHOT_READS_RECENT_MS = 2000;
+/** How often gateways are asked about sessions that hold locks. */
+const CENSUS_TICKS = 5;
 
 export class Replica {
   readonly host: ReplicaHost;
@@ -368,5 +372,16 @@ export class Replica {
     for (const holder of office.pending.values()) {
       if (holder.isPrepare && now - holder.sinceMs > UNDECIDED_MS) this.#suspect(holder);
     }
+    this.#askSessions(office);
+  }
+
+  /** About those that have held locks since the last time, at least. */
+  #askSessions(office: Office): void {
+    if (++office.censusTicks < CENSUS_TICKS) return;
+    office.censusTicks = 0;
+    for (const [gateway, lockIds] of office.locks.sessionsUpTo(office.censusStay)) {
+      this.host.askSessions(gateway, this.state.rangeId, lockIds);
+    }
+    office.censusStay = office.locks.lastStay;
   }
 }

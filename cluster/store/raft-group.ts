@@ -36,7 +36,7 @@ export interface GroupPorts {
   readonly sendRaft: (to: NodeId, range: RangeId, bytes: Uint8Array) => void;
   /** Sends the range's data to a peer; the index that is installed there, or undefined. */
   readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<number | undefined>;
-  readonly requestSnapshot: (group: RaftGroup, leader: NodeId) => void;
+  readonly requestSnapshot: (range: RangeId, leader: NodeId) => void;
   readonly onFatal: (error: unknown) => void;
   readonly schedule: (group: RaftGroup) => void;
   readonly onSplit: (right: RangeState) => void;
@@ -142,7 +142,7 @@ export class RaftGroup {
       // It votes and takes entries, but must not lead.
       const { leader } = this.#raft;
       if (leader !== undefined && this.#brokenTicks++ % BROKEN_ASK_TICKS === 0) {
-        this.#ports.requestSnapshot(this, leader);
+        this.#ports.requestSnapshot(this.rangeId, leader);
       }
       return;
     }

@@ -7,7 +7,7 @@
  * its split. The receiver marks the range, synced, before it replaces anything; a restart that finds the mark keeps
  * term, vote and log (votes rest on them) but applies nothing, does not campaign, and asks for a snapshot.
  */
-import type { NodeId } from '../../src/base/ids.ts';
+import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import { spansOverlap } from '../../src/base/span.ts';
@@ -97,11 +97,9 @@ export class SnapshotTransfer {
     });
   }
 
-  /** A replica without data asks the leader it knows. */
-  request(group: RaftGroup, leader: NodeId): void {
-    this.#transport.cast(leader, 'snapshot.request', {
-      rangeId: group.rangeId,
-    } satisfies RequestBody);
+  /** A node without the data of a range asks the leader it knows. */
+  request(range: RangeId, leader: NodeId): void {
+    this.#transport.cast(leader, 'snapshot.request', { rangeId: range } satisfies RequestBody);
   }
 
   /** The index that is installed at the peer, or undefined when it did not come to that. */

@@ -16,6 +16,7 @@ import { assert } from '../../src/base/assert.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -43,7 +44,7 @@ export interface StorePorts {
   readonly flushSends: () => void;
   /** Sends a range's data to a peer that its log no longer reaches; the index installed there, or undefined. */
   readonly sendSnapshot: (group: RaftGroup, to: NodeId) => Promise<number | undefined>;
-  readonly requestSnapshot: (group: RaftGroup, leader: NodeId) => void;
+  readonly requestSnapshot: (range: RangeId, leader: NodeId) => void;
   /** What the log held at start, by range: taken by the groups as they are made. */
   readonly recovered: Map<RangeId, GroupLog>;
   /** Something failed that leaves the node unable to keep its promises: it ends. */
@@ -53,6 +54,9 @@ export interface StorePorts {
 export const TICK_MS = 100;
 /** How often leaders look after their ranges (ceilings, old records). */
 const LEADER_TICK_MS = 1000;
+/** A range that a split has not made within this is asked for. */
+const UNKNOWN_RANGE_MS = 2000;
+const UNKNOWN_RANGES_MAX = 10_000;
 
 export class Store {
   readonly #ports: StorePorts;
@@ -60,6 +64,8 @@ export class Store {
   readonly #options: RaftOptions;
   readonly #groups = new Map<RangeId, RaftGroup>();
   readonly #dirty = new Set<RaftGroup>();
+  /** Ranges that peers speak of and this node does not have: since when, or when it last asked. */
+  readonly #unknown = new Map<RangeId, number>();
   readonly #collector: VersionCollector;
   #isScheduled = false;
   #isStopped = false;
@@ -151,11 +157,29 @@ export class Store {
   }
 
   onRaftMessage(from: NodeId, range: RangeId, bytes: Uint8Array): void {
+    if (this.#isStopped) return;
     const group = this.#groups.get(range);
-    // A range that this node's split has not made yet: the sender tries again.
-    if (group === undefined || this.#isStopped) return;
+    if (group === undefined) {
+      this.#onUnknownRange(from, range);
+      return;
+    }
     group.step(from, bytes);
     this.#schedule(group);
+  }
+
+  /**
+   * A range that this node's split has not made yet: the sender tries again. Or that it never will make, because a
+   * snapshot of the left half has come in the split's stead: then the right half has to come by one, too.
+   */
+  #onUnknownRange(from: NodeId, range: RangeId): void {
+    const now = this.#ports.env.clock.monotonicMs();
+    const sinceMs = this.#unknown.get(range);
+    if (sinceMs === undefined) {
+      if (this.#unknown.size < UNKNOWN_RANGES_MAX) this.#unknown.set(range, now);
+    } else if (now - sinceMs >= UNKNOWN_RANGE_MS) {
+      this.#unknown.set(range, now);
+      this.#ports.requestSnapshot(range, from);
+    }
   }
 
   onPeerDown(peer: NodeId): void {
@@ -184,6 +208,7 @@ export class Store {
     this.#ports.recovered.delete(id);
     const group = new RaftGroup(this.#groupPorts(), this.#host, { state, log }, this.#options);
     this.#groups.set(id, group);
+    this.#unknown.delete(id);
     this.#schedule(group);
     return group;
   }
@@ -280,7 +305,8 @@ export class Store {
       group.tick();
       if (group.hasWork()) this.#schedule(group);
     }
-    void this.#ports.ceiling.ensure(this.#host.hlc.read());
+    const covered = this.#ports.ceiling.ensure(this.#host.hlc.read());
+    if (isPromise(covered)) covered.catch((error: unknown) => this.#ports.onFatal(error));
     if (now - this.#lastLeaderTickMs >= LEADER_TICK_MS) {
       this.#lastLeaderTickMs = now;
       for (const group of this.#groups.values()) {

@@ -275,6 +275,7 @@ export class ClusterTxn implements KvTxn {
     const onCancel = (): void => cancellation.cancel();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
     this.#lockRanges.add(descriptor.rangeId);
+    this.#services.census.enter(this.lockId);
     const sent = router.send(descriptor, request, { timeoutMs, cancellation });
     if (!isPromise(sent)) return this.#lockAnswer(sent);
     this.#cancellation.onCancel(onCancel);
@@ -509,7 +510,8 @@ export class ClusterTxn implements KvTxn {
   #end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const { router } = this.#services;
+    const { router, census } = this.#services;
+    census.leave(this.lockId);
     for (const rangeId of this.#lockRanges) router.castRelease(rangeId, this.lockId);
     this.#lockRanges.clear();
     this.#grants.clear();

@@ -7,6 +7,7 @@ import type { QuorumClock } from '../clock/quorum-clock.ts';
 import type { RangeRouter } from '../range/range-router.ts';
 import type { RangeSender } from '../range/range-sender.ts';
 import type { DeadlockDetector } from './deadlock.ts';
+import type { LockCensus } from './lock-census.ts';
 import type { Recovery } from './recovery.ts';
 import type { SchemaNews } from './schema-news.ts';
 
@@ -19,6 +20,7 @@ export interface TxnServices {
   readonly sender: RangeSender;
   readonly recovery: Recovery;
   readonly deadlocks: DeadlockDetector;
+  readonly census: LockCensus;
   readonly ids: IdSource;
   readonly schemaNews: SchemaNews;
 }

@@ -8,6 +8,7 @@ import { QuorateError } from '../base/errors.ts';
 import { runBench } from './bench.ts';
 import { runCheck } from './check.ts';
 import { runDemo } from './demo.ts';
+import { runSim } from './sim.ts';
 import { runSql } from './sql.ts';
 import { runStart } from './start.ts';
 import { runStatus } from './status.ts';
@@ -25,6 +26,8 @@ const HELP = `usage: quorate COMMAND [options]
   sql      a small SQL shell: --url postgres://HOST:PORT/DB  [-c SQL]
   status   nodes and ranges of a cluster: --data DIR or --http HOST:PORT
   check    is a history strictly serializable? FILE (JSON lines; see docs/testing.md)
+  sim      whole clusters in one process, under virtual time and faults drawn from a seed
+             --seed N (1) or --seeds A..B  --nodes N  --minutes M (0.5)  --workload NAME,...|FILE.js  --trace
   bench    pgbench against this cluster and a replicated PostgreSQL
 `;
 
@@ -35,12 +38,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   status: runStatus,
   bench: runBench,
   check: runCheck,
-  sim: () => {
-    process.stderr.write(
-      'quorate: the simulator is run by its tests so far: npx vitest run test/sim\n',
-    );
-    return Promise.resolve(1);
-  },
+  sim: runSim,
 };
 
 async function main(): Promise<number> {

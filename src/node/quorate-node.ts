@@ -36,6 +36,7 @@ import type { RaftOptions } from '../../cluster/raft/raft-node.ts';
 import type { GroupLog } from '../../cluster/store/raft-group.ts';
 import { SnapshotTransfer } from '../../cluster/store/snapshot-transfer.ts';
 import { Store, TICK_MS } from '../../cluster/store/store.ts';
+import { LockCensus } from '../../cluster/txn/lock-census.ts';
 import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
 import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
 import { Recovery } from '../../cluster/txn/recovery.ts';
@@ -99,6 +100,7 @@ export class QuorateNode {
   readonly #log: RaftLogStore;
   readonly #sql: SqlServer;
   #recovery: Recovery | undefined;
+  #census: LockCensus | undefined;
   #isReady = false;
   #isStopping = false;
 
@@ -217,7 +219,7 @@ export class QuorateNode {
         sendRaft: (to, range, bytes) => transport.sendRaft(to, range, bytes),
         flushSends: () => transport.flush(),
         sendSnapshot: (group, to) => snapshots.send(group, to),
-        requestSnapshot: (group, leader) => snapshots.request(group, leader),
+        requestSnapshot: (range, leader) => snapshots.request(range, leader),
         onFatal: (error) => this.#ports.onFatal(error),
       },
       {
@@ -227,6 +229,7 @@ export class QuorateNode {
           retentionMs: settings.retentionMs,
         },
         suspendWatch: new SuspendWatch(env.clock, SUSPEND_TOLERANCE_MS),
+        askSessions: (gateway, range, lockIds) => this.#census?.ask(gateway, range, lockIds),
         recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
       raftOptionsOf(settings),
@@ -255,11 +258,13 @@ export class QuorateNode {
     const router = new RangeRouter(env, sender, members);
     const recovery = new Recovery(env, router, clock);
     this.#recovery = recovery;
+    const census = new LockCensus({ self, router, transport });
+    this.#census = census;
     transport.onPeerChange((peer, isUp) => {
       if (!isUp) router.forgetLeader(peer);
     });
     return new ClusterKvClient({
-      ...{ self, env, hlc, clock, router, sender, recovery },
+      ...{ self, env, hlc, clock, router, sender, recovery, census },
       deadlocks: new DeadlockDetector({ env, self, router, transport }),
       ids: new IdSource(self, hlc),
       schemaNews: new SchemaNews(

@@ -9,7 +9,7 @@ import type { Operation } from '../../src/check/history.ts';
 import { TransactionCollector } from '../../src/check/history.ts';
 import type { Random } from '../../src/env/env.ts';
 import { ProcessCluster } from '../support/process-cluster.ts';
-import { seededRandom } from '../support/sim-env.ts';
+import { seededRandom } from '../../src/sim/world.ts';
 import { sqlStateOf } from './bank-workload.ts';
 
 const KEYS = 12;

@@ -5,8 +5,8 @@ import type { Key } from '../../src/base/span.ts';
 import type { KvTxn } from '../../src/kv/kv-client.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
 import { tablePrefix } from '../../src/kv/keyspace.ts';
-import { EmbeddedCluster } from '../support/embedded-cluster.ts';
-import { SimWorld } from '../support/sim-env.ts';
+import { EmbeddedCluster } from '../../src/sim/cluster.ts';
+import { SimWorld } from '../../src/sim/world.ts';
 
 const ROW = `${tablePrefix(5)}row` as Key;
 const LOCK = { strength: 'update', wait: 'block', timeoutMs: 0 } as const;
@@ -77,5 +77,27 @@ describe('a session that waits for a row', () => {
     await world.settle(outcome(waiter.commit()));
     await holder.put(ROW, Buffer.from('held'), undefined);
     expect(await world.settle(outcome(holder.commit()))).toBe('conflict');
+  });
+
+  it('does not hold its locks for ever when its last word is lost', async () => {
+    const { world, cluster, leader, others } = await start(3);
+    const holder = begin(cluster, others[0]);
+    await world.settle(lockRow(holder));
+    cluster.net.cut(cluster.at(others[0]).id, cluster.at(leader).id);
+    holder.rollback();
+    await world.run(50);
+    cluster.net.heal();
+    const waiter = begin(cluster, others[1]);
+    expect(await world.settle(outcome(lockRow(waiter)))).toBe('');
+    waiter.rollback();
+  });
+
+  it('keeps its locks while it is idle', async () => {
+    const { world, cluster, others } = await start(4);
+    const holder = begin(cluster, others[0]);
+    await world.settle(lockRow(holder));
+    await world.run(30_000);
+    await holder.put(ROW, Buffer.from('held'), undefined);
+    expect(await world.settle(outcome(holder.commit()))).toBeGreaterThan(0);
   });
 });

@@ -4,8 +4,8 @@ import type { Key } from '../../src/base/span.ts';
 import type { KvTxn } from '../../src/kv/kv-client.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
 import { tablePrefix } from '../../src/kv/keyspace.ts';
-import { EmbeddedCluster } from '../support/embedded-cluster.ts';
-import { SimWorld } from '../support/sim-env.ts';
+import { EmbeddedCluster } from '../../src/sim/cluster.ts';
+import { SimWorld } from '../../src/sim/world.ts';
 
 const KEYS = 6;
 const keyOf = (i: number): Key => `${tablePrefix(5)}k${i}` as Key;

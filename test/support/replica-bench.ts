@@ -85,6 +85,7 @@ export class ReplicaBench {
         recover: (txnId) => this.recovered.push(txnId),
         neighbours: () => [],
         wake: () => undefined,
+        askSessions: () => undefined,
       },
       new RangeState(descriptor),
       {

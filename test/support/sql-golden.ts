@@ -18,8 +18,10 @@ import type { Session } from '../../sql/session/session-api.ts';
 import { decodeText } from '../../sql/types/text-format.ts';
 import { formatType } from '../../sql/types/sql-type.ts';
 import type { LocalKvOptions } from './local-kv.ts';
-import type { Harness, Result } from './sql-harness.ts';
-import { CollectingSink, makeHarness } from './sql-harness.ts';
+import type { Result } from '../../src/sim/collecting-sink.ts';
+import { CollectingSink } from '../../src/sim/collecting-sink.ts';
+import type { Harness } from './sql-harness.ts';
+import { makeHarness } from './sql-harness.ts';
 import { settle } from './turn-scheduler.ts';
 
 interface Command {

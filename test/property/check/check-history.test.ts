@@ -5,7 +5,7 @@ import type { HistoryEvent, Scalar, Transaction } from '../../../src/check/histo
 import { TransactionCollector } from '../../../src/check/history.ts';
 import type { Shape } from '../../support/history-generator.ts';
 import { makeHistory, makeSpoiled } from '../../support/history-generator.ts';
-import { seededRandom } from '../../support/sim-env.ts';
+import { seededRandom } from '../../../src/sim/world.ts';
 
 const TINY: Shape = {
   ...{ kind: 'list', transactions: 5, keys: 2, opsMax: 3, processes: 3, spread: 2 },

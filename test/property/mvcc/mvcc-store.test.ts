@@ -10,7 +10,7 @@ import { KEY_MAX, KEY_MIN, pointSpan } from '../../../src/base/span.ts';
 import type { Timestamp } from '../../../src/base/timestamp.ts';
 import { MvccStore } from '../../../storage/mvcc/mvcc-store.ts';
 import type { ScanRow } from '../../../storage/mvcc/mvcc-types.ts';
-import { CrashEngine } from '../../support/crash-engine.ts';
+import { CrashEngine } from '../../../src/sim/crash-engine.ts';
 import { settle, TurnScheduler } from '../../support/turn-scheduler.ts';
 import type { ModelVersion } from './mvcc-model.ts';
 import { MvccModel } from './mvcc-model.ts';

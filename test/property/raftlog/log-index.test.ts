@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { LogIndex } from '../../../storage/raftlog/log-index.ts';
 import { Segment } from '../../../storage/raftlog/segment.ts';
-import { SimDisk } from '../../support/sim-disk.ts';
+import { SimDisk } from '../../../src/sim/disk.ts';
 
 const file = await new SimDisk().create('x', 0);
 const segments = Array.from({ length: 6 }, (_, i) => new Segment(i + 1, file, 1000, 0));

@@ -8,8 +8,8 @@ import type { LogAppend, LogOptions } from '../../../storage/raftlog/raft-log-st
 import { RaftLogStore } from '../../../storage/raftlog/raft-log-store.ts';
 import { LogCorruption } from '../../../storage/raftlog/recovery.ts';
 import { SEGMENT_HEADER_BYTES } from '../../../storage/raftlog/segment-header.ts';
-import { SimDisk } from '../../support/sim-disk.ts';
-import { seededRandom, silentLogger } from '../../support/sim-env.ts';
+import { SimDisk } from '../../../src/sim/disk.ts';
+import { seededRandom, silentLogger } from '../../../src/sim/world.ts';
 
 const OPTIONS: Partial<LogOptions> = { segmentBytes: 2048, segmentsSoftMax: 3 };
 const ports = {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Scheduler } from '../../../src/env/env.ts';
 import { nodeScheduler } from '../../../src/env/node/node-scheduler.ts';
-import { SimProcess, SimWorld } from '../../support/sim-env.ts';
+import { SimClock, SimProcess, SimWorld } from '../../../src/sim/world.ts';
 
 interface Bench {
   readonly scheduler: Scheduler;
@@ -11,7 +11,7 @@ interface Bench {
 
 function simulated(): Bench {
   const world = new SimWorld(1);
-  const { env } = new SimProcess(world, { skewMs: 0, rate: 1 });
+  const { env } = new SimProcess(world, new SimClock(world, { skewMs: 0, rate: 1 }));
   return { scheduler: env.scheduler, run: (promise) => world.settle(promise) };
 }
 
@@ -89,7 +89,7 @@ describe.each(cases)('%s scheduler', (_, make) => {
 
 it('a simulated process that was killed does nothing any more', async () => {
   const world = new SimWorld(1);
-  const dying = new SimProcess(world, { skewMs: 0, rate: 1 });
+  const dying = new SimProcess(world, new SimClock(world, { skewMs: 0, rate: 1 }));
   let isDone = false;
   dying.env.scheduler.after(1, () => (isDone = true));
   dying.env.scheduler.defer(() => (isDone = true));
@@ -100,8 +100,8 @@ it('a simulated process that was killed does nothing any more', async () => {
 
 it('clocks of simulated processes run at their own rates, timers with them', async () => {
   const world = new SimWorld(1);
-  const fast = new SimProcess(world, { skewMs: 5000, rate: 1.25 });
-  const exact = new SimProcess(world, { skewMs: 0, rate: 1 });
+  const fast = new SimProcess(world, new SimClock(world, { skewMs: 5000, rate: 1.25 }));
+  const exact = new SimProcess(world, new SimClock(world, { skewMs: 0, rate: 1 }));
   const skew = fast.env.clock.wallMs() - exact.env.clock.wallMs();
   expect(skew).toBe(5000);
   await world.settle(fast.env.scheduler.sleep(100));

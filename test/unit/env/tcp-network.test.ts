@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { NodeId } from '../../../src/base/ids.ts';
 import { nodeId } from '../../../src/base/ids.ts';
 import { TcpNetwork } from '../../../src/env/node/tcp-network.ts';
-import { silentLogger } from '../../support/sim-env.ts';
+import { silentLogger } from '../../../src/sim/world.ts';
 
 const A = nodeId(1);
 const B = nodeId(2);

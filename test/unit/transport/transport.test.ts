@@ -7,7 +7,7 @@ import type { Timestamp } from '../../../src/base/timestamp.ts';
 import type { Network, NetworkHandlers } from '../../../src/env/env.ts';
 import type { Handler } from '../../../cluster/transport/transport.ts';
 import { Transport, TransportError } from '../../../cluster/transport/transport.ts';
-import { SimProcess, SimSwitch, SimWorld } from '../../support/sim-env.ts';
+import { SimClock, SimProcess, SimSwitch, SimWorld } from '../../../src/sim/world.ts';
 
 const A = nodeId(1);
 const B = nodeId(2);
@@ -22,7 +22,7 @@ interface End {
 }
 
 function makeEnd(world: SimWorld, lines: SimSwitch, id: NodeId): End {
-  const process = new SimProcess(world, { skewMs: 0, rate: 1 });
+  const process = new SimProcess(world, new SimClock(world, { skewMs: 0, rate: 1 }));
   const inner = lines.network(id);
   const network: Network = {
     start: (handlers) => {

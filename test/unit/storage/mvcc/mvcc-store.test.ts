@@ -7,7 +7,7 @@ import type { Timestamp } from '../../../../src/base/timestamp.ts';
 import { localKey, stagedKey } from '../../../../storage/mvcc/mvcc-key.ts';
 import { MvccStore } from '../../../../storage/mvcc/mvcc-store.ts';
 import type { MvccOptions, VersionRecord } from '../../../../storage/mvcc/mvcc-types.ts';
-import { CrashEngine } from '../../../support/crash-engine.ts';
+import { CrashEngine } from '../../../../src/sim/crash-engine.ts';
 import { TurnScheduler } from '../../../support/turn-scheduler.ts';
 
 const ALL: Span = { start: KEY_MIN, end: KEY_MAX };

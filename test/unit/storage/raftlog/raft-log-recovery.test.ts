@@ -12,8 +12,8 @@ import {
   SEGMENT_HEADER_BYTES,
   encodeSegmentHeader,
 } from '../../../../storage/raftlog/segment-header.ts';
-import { SimDisk } from '../../../support/sim-disk.ts';
-import { seededRandom, silentLogger } from '../../../support/sim-env.ts';
+import { SimDisk } from '../../../../src/sim/disk.ts';
+import { seededRandom, silentLogger } from '../../../../src/sim/world.ts';
 
 const RANGE = rangeId(1);
 const FIRST = 'log-0000000001';

@@ -11,8 +11,8 @@ import type {
 import { RaftLogStore } from '../../../../storage/raftlog/raft-log-store.ts';
 import { ChecksumIndex } from '../../../../storage/codec/checksum-index.ts';
 import { crc32 } from '../../../../storage/codec/checksum.ts';
-import { SimDisk } from '../../../support/sim-disk.ts';
-import { seededRandom, silentLogger } from '../../../support/sim-env.ts';
+import { SimDisk } from '../../../../src/sim/disk.ts';
+import { seededRandom, silentLogger } from '../../../../src/sim/world.ts';
 import { TurnScheduler, settle } from '../../../support/turn-scheduler.ts';
 
 const A = rangeId(1);

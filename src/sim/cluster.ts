@@ -1,26 +1,34 @@
 /**
  * A whole cluster in one process, over simulated ports: the production nodes, their logs and version stores, on disks
- * that crash and a network that fails. What the simulator's tests and later its command run.
+ * that crash and a network that fails.
  */
-import { QuorateNode } from '../../src/node/quorate-node.ts';
-import { DEFAULT_SETTINGS } from '../../src/node/config.ts';
-import type { NodeConfig, NodeSettings } from '../../src/node/config.ts';
-import type { NodeId } from '../../src/base/ids.ts';
-import { nodeId } from '../../src/base/ids.ts';
-import type { KvClient } from '../../src/kv/kv-client.ts';
+import { QuorateNode } from '../node/quorate-node.ts';
+import { DEFAULT_SETTINGS } from '../node/config.ts';
+import type { NodeConfig, NodeSettings } from '../node/config.ts';
+import { must } from '../base/assert.ts';
+import type { NodeId } from '../base/ids.ts';
+import { nodeId } from '../base/ids.ts';
+import type { Network } from '../env/env.ts';
+import type { KvClient } from '../kv/kv-client.ts';
 import { Planner } from '../../sql/plan/planner.ts';
 import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
+import { LogCorruption } from '../../storage/raftlog/recovery.ts';
 import { CrashEngine } from './crash-engine.ts';
-import { SimDisk } from './sim-disk.ts';
-import type { SimWorld } from './sim-env.ts';
-import { SimProcess, SimSwitch } from './sim-env.ts';
+import { SimDisk } from './disk.ts';
+import type { SimWorld } from './world.ts';
+import { SimClock, SimProcess, SimSwitch } from './world.ts';
 
-interface Machine {
+export interface Machine {
   readonly id: NodeId;
   readonly disk: SimDisk;
   engine: CrashEngine;
-  readonly skewMs: number;
-  readonly rate: number;
+  readonly clock: SimClock;
+  /** How long a sync takes; drawn anew for each. */
+  syncDelayMs: (() => number) | undefined;
+  /** Its disk has been made to fail: the process is to end by itself, which is a crash and no bug. */
+  isDoomed: boolean;
+  /** What its log held is damaged: it will not start again. */
+  isLost: boolean;
   process: SimProcess | undefined;
   node: QuorateNode | undefined;
   sessions: SqlSessionFactory | undefined;
@@ -31,6 +39,8 @@ export interface ClusterOptions {
   readonly settings?: Partial<NodeSettings>;
   /** Wall clocks start this far apart at most. */
   readonly skewMaxMs?: number;
+  /** Clocks run this much too fast or too slow at most. */
+  readonly rateErrorMax?: number;
 }
 
 export class EmbeddedCluster {
@@ -44,13 +54,18 @@ export class EmbeddedCluster {
     this.world = world;
     this.net = new SimSwitch(world);
     this.#options = options;
-    const skewMax = options.skewMaxMs ?? 0;
+    const around = (max: number): number => (world.random.next() - 0.5) * 2 * max;
     this.machines = Array.from({ length: options.size }, (_, i) => ({
       id: nodeId(i + 1),
       disk: new SimDisk(),
       engine: new CrashEngine(),
-      skewMs: (world.random.next() - 0.5) * 2 * skewMax,
-      rate: 1,
+      clock: new SimClock(world, {
+        skewMs: around(options.skewMaxMs ?? 0),
+        rate: 1 + around(options.rateErrorMax ?? 0),
+      }),
+      syncDelayMs: undefined,
+      isDoomed: false,
+      isLost: false,
       process: undefined,
       node: undefined,
       sessions: undefined,
@@ -66,7 +81,7 @@ export class EmbeddedCluster {
   }
 
   at(id: number): Machine {
-    return this.machines[id - 1]!;
+    return must(this.machines[id - 1], `there is no node ${id}`);
   }
 
   alive(): Machine[] {
@@ -77,9 +92,12 @@ export class EmbeddedCluster {
     return this.at(id).node?.kv;
   }
 
-  async boot(id: number): Promise<void> {
+  /** False: the node has found its log damaged, and refuses to start. */
+  async boot(id: number): Promise<boolean> {
     const machine = this.at(id);
-    const process = new SimProcess(this.world, machine);
+    const process = new SimProcess(this.world, machine.clock);
+    machine.isDoomed = false;
+    machine.disk.beforeSync = () => this.#syncTime(machine, process);
     const members = this.machines.map((each) => ({ id: each.id, host: 'sim', peerPort: 1 }));
     const config: NodeConfig = {
       nodeId: machine.id,
@@ -93,7 +111,7 @@ export class EmbeddedCluster {
     };
     const opening = QuorateNode.open(config, {
       env: process.env,
-      network: this.net.network(machine.id),
+      network: guarded(this.net.network(machine.id), process),
       sockets: { listen: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }) },
       disk: machine.disk,
       engine: machine.engine,
@@ -103,13 +121,22 @@ export class EmbeddedCluster {
         return machine.sessions;
       },
       onFatal: (error) => {
-        if (process.isAlive) this.fatal.push(error);
+        if (!process.isAlive) return;
+        if (machine.isDoomed) this.crash(id);
+        else this.fatal.push(error);
       },
     });
-    const node = await this.world.settle(opening);
+    const node = await this.world.settle(opening).catch((error: unknown) => {
+      if (!(error instanceof LogCorruption)) throw error;
+      machine.isLost = true;
+      process.kill();
+      return undefined;
+    });
+    if (node === undefined) return false;
     await this.world.settle(node.start());
     machine.process = process;
     machine.node = node;
+    return true;
   }
 
   /** What each replica thinks: for the story of a failure. */
@@ -135,10 +162,18 @@ export class EmbeddedCluster {
     return lines.join('\n');
   }
 
+  #syncTime({ syncDelayMs }: Machine, process: SimProcess): Promise<void> {
+    if (syncDelayMs === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.world.after(syncDelayMs(), () => process.run(resolve));
+    });
+  }
+
   /** kill -9, and the loss of what was not synced. */
   crash(id: number, keepRate = 0): void {
     const machine = this.at(id);
     machine.process?.kill();
+    machine.clock.wake();
     machine.node = undefined;
     machine.process = undefined;
     machine.sessions = undefined;
@@ -146,4 +181,18 @@ export class EmbeddedCluster {
     machine.disk.crash(this.world.random, keepRate);
     machine.engine = machine.engine.crash(() => this.world.random.next() < keepRate);
   }
+}
+
+/** What arrives at a process that stands still is heard when it goes on. */
+function guarded(network: Network, process: SimProcess): Network {
+  return {
+    start: (handlers) =>
+      network.start({
+        onFrame: (from, frame) => process.run(() => handlers.onFrame(from, frame)),
+        onPeerDown: (peer) => process.run(() => handlers.onPeerDown(peer)),
+        onPeerUp: (peer) => process.run(() => handlers.onPeerUp(peer)),
+      }),
+    send: (to, frame) => network.send(to, frame),
+    stop: () => network.stop(),
+  };
 }

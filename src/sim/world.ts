@@ -3,8 +3,10 @@
  * can be cut. Everything happens in the order of (time, number), and promises are drained between events, so a run is
  * a function of its seed.
  */
-import type { NodeId } from '../../src/base/ids.ts';
-import { EPOCH_UNIX_MS } from '../../src/base/timestamp.ts';
+import { setImmediate as nextTurn } from 'node:timers';
+import { must } from '../base/assert.ts';
+import type { NodeId } from '../base/ids.ts';
+import { EPOCH_UNIX_MS } from '../base/timestamp.ts';
 import type {
   Clock,
   Env,
@@ -13,7 +15,7 @@ import type {
   NetworkHandlers,
   Random,
   Scheduler,
-} from '../../src/env/env.ts';
+} from '../env/env.ts';
 
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0 || 1;
@@ -65,8 +67,9 @@ export class SimWorld {
     let i = heap.push(event) - 1;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (!isBefore(event, heap[parent]!)) break;
-      heap[i] = heap[parent]!;
+      const above = must(heap[parent]);
+      if (!isBefore(event, above)) break;
+      heap[i] = above;
       i = parent;
     }
     heap[i] = event;
@@ -110,15 +113,17 @@ export class SimWorld {
     const heap = this.#events;
     const top = heap[0];
     if (top === undefined || top.at > end) return undefined;
-    const last = heap.pop()!;
+    const last = must(heap.pop());
     if (heap.length > 0) {
       let i = 0;
       for (;;) {
         let child = 2 * i + 1;
         if (child >= heap.length) break;
-        if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-        if (!isBefore(heap[child]!, last)) break;
-        heap[i] = heap[child]!;
+        const right = heap[child + 1];
+        if (right !== undefined && isBefore(right, must(heap[child]))) child++;
+        const below = must(heap[child]);
+        if (!isBefore(below, last)) break;
+        heap[i] = below;
         i = child;
       }
       heap[i] = last;
@@ -133,43 +138,86 @@ function isBefore(a: Event, b: Event): boolean {
 
 /** Microtasks run out; what is left waits for events. */
 function drainPromises(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => nextTurn(resolve));
 }
 
-/** What one process sees; `kill` makes its timers and deferred work void, as a crash does. */
+/** The clocks of a machine. Its wall clock may be set; its monotonic clock stands still while it is suspended. */
+export class SimClock implements Clock {
+  readonly #world: SimWorld;
+  /** How fast it runs; 1 is right. */
+  readonly rate: number;
+  /** How far the wall clock is ahead. */
+  skewMs: number;
+  #suspendedMs = 0;
+  #suspendedAt: number | undefined;
+
+  constructor(world: SimWorld, options: { readonly skewMs: number; readonly rate: number }) {
+    this.#world = world;
+    this.skewMs = options.skewMs;
+    this.rate = options.rate;
+  }
+
+  wallMs(): number {
+    return EPOCH_UNIX_MS + 1e9 + this.skewMs + this.#world.nowMs * this.rate;
+  }
+
+  monotonicMs(): number {
+    return ((this.#suspendedAt ?? this.#world.nowMs) - this.#suspendedMs) * this.rate;
+  }
+
+  bootMs(): number {
+    return this.#world.nowMs * this.rate;
+  }
+
+  suspend(): void {
+    this.#suspendedAt ??= this.#world.nowMs;
+  }
+
+  wake(): void {
+    if (this.#suspendedAt === undefined) return;
+    this.#suspendedMs += this.#world.nowMs - this.#suspendedAt;
+    this.#suspendedAt = undefined;
+  }
+}
+
+interface Task {
+  fn: (() => void) | undefined;
+}
+
+/**
+ * What one process sees. `kill` makes its timers and deferred work void, as a crash does; between `pause` and `resume`
+ * nothing of it runs, and what became due meanwhile runs then, in order.
+ */
 export class SimProcess {
   readonly env: Env;
+  readonly #world: SimWorld;
   isAlive = true;
+  #held: Task[] | undefined;
 
-  constructor(world: SimWorld, options: { skewMs: number; rate: number }) {
-    const clock: Clock = {
-      wallMs: () => EPOCH_UNIX_MS + 1e9 + options.skewMs + world.nowMs * options.rate,
-      monotonicMs: () => world.nowMs * options.rate,
-      bootMs: () => world.nowMs * options.rate,
-    };
-    const guarded = (fn: () => void) => (): void => {
-      if (this.isAlive) fn();
+  constructor(world: SimWorld, clock: SimClock) {
+    this.#world = world;
+    const at = (delayMs: number, fn: () => void): Task => {
+      const task: Task = { fn };
+      world.after(delayMs, () => this.#run(task));
+      return task;
     };
     const scheduler: Scheduler = {
       after: (delayMs, fn) => {
-        const event = world.after(delayMs / options.rate, guarded(fn));
-        return { cancel: () => (event.fn = undefined) };
+        const task = at(delayMs / clock.rate, fn);
+        return { cancel: () => (task.fn = undefined) };
       },
-      defer: (fn) => void world.after(0.01, guarded(fn)),
-      deferLast: (fn) => void world.after(0.011, guarded(fn)),
+      defer: (fn) => void at(0.01, fn),
+      deferLast: (fn) => void at(0.011, fn),
       sleep: (delayMs, signal) =>
         new Promise((resolve, reject) => {
           const onAbort = (): void => {
-            event.fn = undefined;
+            task.fn = undefined;
             if (this.isAlive) reject(signal?.reason as Error);
           };
-          const event = world.after(
-            delayMs / options.rate,
-            guarded(() => {
-              signal?.removeEventListener('abort', onAbort);
-              resolve();
-            }),
-          );
+          const task = at(delayMs / clock.rate, () => {
+            signal?.removeEventListener('abort', onAbort);
+            resolve();
+          });
           if (signal?.aborted === true) onAbort();
           else signal?.addEventListener('abort', onAbort, { once: true });
         }),
@@ -177,8 +225,30 @@ export class SimProcess {
     this.env = { clock, random: world.random, scheduler, log: silentLogger };
   }
 
+  /** Now, or when it goes on; never once it is dead. */
+  run(fn: () => void): void {
+    this.#run({ fn });
+  }
+
+  #run(task: Task): void {
+    if (!this.isAlive) return;
+    if (this.#held === undefined) task.fn?.();
+    else this.#held.push(task);
+  }
+
   kill(): void {
     this.isAlive = false;
+    this.#held = undefined;
+  }
+
+  pause(): void {
+    this.#held ??= [];
+  }
+
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const task of held) this.#world.after(0, () => this.#run(task));
   }
 }
 
@@ -195,6 +265,8 @@ export class SimSwitch {
   readonly #world: SimWorld;
   readonly #ports = new Map<NodeId, { handlers: NetworkHandlers; incarnation: number }>();
   readonly #cut = new Set<string>();
+  /** Links on which everything takes this much longer. */
+  readonly #clogged = new Map<string, number>();
   #incarnation = 0;
   faults: LinkFaults = { lossRate: 0, duplicateRate: 0, delayMinMs: 0.1, delayMaxMs: 1 };
 
@@ -214,8 +286,13 @@ export class SimSwitch {
     }
   }
 
+  clog(from: NodeId, to: NodeId, delayMs: number): void {
+    this.#clogged.set(`${from}>${to}`, delayMs);
+  }
+
   heal(): void {
     this.#cut.clear();
+    this.#clogged.clear();
   }
 
   network(self: NodeId): Network {
@@ -255,7 +332,8 @@ export class SimSwitch {
     const copies = random.next() < lossRate ? 0 : random.next() < duplicateRate ? 2 : 1;
     const target = this.#ports.get(to)?.incarnation;
     for (let i = 0; i < copies; i++) {
-      const delay = delayMinMs + random.next() * (delayMaxMs - delayMinMs);
+      const clog = this.#clogged.get(`${from}>${to}`) ?? 0;
+      const delay = clog + delayMinMs + random.next() * (delayMaxMs - delayMinMs);
       this.#world.after(delay, () => {
         const port = this.#ports.get(to);
         if (port === undefined || port.incarnation !== target) return;

@@ -3,9 +3,9 @@
  * syncs can be made to fail, bits flipped and bytes erased. Durable state is per file; creation,
  * renaming and removal take effect as one, durably, when `beforeChange` lets them.
  */
-import type { Disk, DiskFile } from '../../src/env/disk.ts';
-import { DiskError } from '../../src/env/disk.ts';
-import type { Random } from '../../src/env/env.ts';
+import type { Disk, DiskFile } from '../env/disk.ts';
+import { DiskError } from '../env/disk.ts';
+import type { Random } from '../env/env.ts';
 
 interface File {
   durable: Buffer;

@@ -1,0 +1,55 @@
+/**
+ * Row locks of sessions that are gone (TXN-6: a session's locks end with it). Its gateway tells the leaders when it ends,
+ * but frames get lost, and one that asks for a lock may come again when all is over. So a leader asks the gateways now and
+ * then about the sessions that have held locks for a while, and is told of those that nobody knows.
+ */
+import type { LockId, NodeId, RangeId } from '../../src/base/ids.ts';
+import type { RangeRouter } from '../range/range-router.ts';
+import type { Transport } from '../transport/transport.ts';
+
+const METHOD = 'lock.census';
+/** Asked about at a time; the others will be asked about when these are gone. */
+const SESSIONS_MAX = 1000;
+
+interface CensusBody {
+  readonly rangeId: number;
+  readonly lockIds: readonly string[];
+}
+
+export class LockCensus {
+  readonly #self: NodeId;
+  readonly #router: RangeRouter;
+  readonly #transport: Transport;
+  /** Sessions of this gateway that may hold locks. */
+  readonly #sessions = new Set<LockId>();
+
+  constructor(ports: { self: NodeId; router: RangeRouter; transport: Transport }) {
+    this.#self = ports.self;
+    this.#router = ports.router;
+    this.#transport = ports.transport;
+    ports.transport.register(METHOD, (body) => this.#onAsked(body as CensusBody));
+  }
+
+  /** Before a session's first request for a lock leaves. */
+  enter(lockId: LockId): void {
+    this.#sessions.add(lockId);
+  }
+
+  leave(lockId: LockId): void {
+    this.#sessions.delete(lockId);
+  }
+
+  /** The leader's side. */
+  ask(gateway: NodeId, range: RangeId, lockIds: readonly LockId[]): void {
+    const body: CensusBody = { rangeId: range, lockIds: lockIds.slice(0, SESSIONS_MAX) };
+    if (gateway === this.#self) this.#onAsked(body);
+    else this.#transport.cast(gateway, METHOD, body);
+  }
+
+  #onAsked({ rangeId, lockIds }: CensusBody): void {
+    for (const lockId of lockIds) {
+      if (this.#sessions.has(lockId as LockId)) continue;
+      this.#router.castRelease(rangeId, lockId as LockId);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * What must hold of the replicas of a run, looked at all the time and at its end: one leader a term; replicas that have
+ * applied the same entry have the same state, and in the end the same versions; nothing undecided or locked is left.
+ */
+import { createHash } from 'node:crypto';
+import type { RangeId } from '../base/ids.ts';
+import type { RaftGroup } from '../../cluster/store/raft-group.ts';
+import type { EmbeddedCluster, Machine } from './cluster.ts';
+import { Violation } from './workload.ts';
+import type { SimWorld } from './world.ts';
+
+/** How often replicas are looked at. */
+export const OBSERVE_MS = 50;
+/** How many applied states are remembered, to be compared with those who come there later. */
+const STATES_MAX = 20_000;
+
+interface Seen {
+  readonly node: number;
+  readonly hash: string;
+}
+
+export class ReplicaChecker {
+  readonly #cluster: EmbeddedCluster;
+  readonly #leaders = new Map<string, number>();
+  readonly #states = new Map<string, Seen>();
+
+  constructor(cluster: EmbeddedCluster) {
+    this.#cluster = cluster;
+  }
+
+  observe(): void {
+    for (const [machine, group] of this.#groups()) {
+      const { rangeId, raft, state } = group;
+      if (raft.isLeader) this.#leads(machine, rangeId, raft.term);
+      if (group.isBroken || group.isInstalling || group.isApplying) continue;
+      const key = `${rangeId}/${state.appliedIndex}`;
+      const seen = this.#states.get(key);
+      if (seen?.node === machine.id) continue;
+      const hash = hashOf(state.encode());
+      if (seen === undefined) this.#remember(key, { node: machine.id, hash });
+      else if (seen.hash !== hash) {
+        throw new Violation(
+          `nodes ${seen.node} and ${machine.id} have applied range ${rangeId} up to entry ${state.appliedIndex}, and differ`,
+        );
+      }
+    }
+  }
+
+  #leads({ id }: Machine, range: RangeId, term: number): void {
+    const key = `${range}/${term}`;
+    const known = this.#leaders.get(key) ?? id;
+    if (known !== id)
+      throw new Violation(`nodes ${known} and ${id} both lead range ${range} in term ${term}`);
+    this.#leaders.set(key, id);
+  }
+
+  #remember(key: string, seen: Seen): void {
+    this.#states.set(key, seen);
+    if (this.#states.size <= STATES_MAX) return;
+    for (const oldest of this.#states.keys()) {
+      this.#states.delete(oldest);
+      return;
+    }
+  }
+
+  *#groups(): Generator<[Machine, RaftGroup]> {
+    for (const machine of this.#cluster.alive()) {
+      for (const group of machine.node?.store.groups() ?? []) yield [machine, group];
+    }
+  }
+
+  /** What has not come to an end: undecided transactions, and locks that nobody holds any more. */
+  leftovers(): string[] {
+    const left: string[] = [];
+    for (const [{ id }, { rangeId, state, replica }] of this.#groups()) {
+      if (state.prepared.size > 0)
+        left.push(`node ${id}, range ${rangeId}: ${state.prepared.size} undecided`);
+      const locks = replica.office?.locks.lockCount ?? 0;
+      if (locks > 0) left.push(`node ${id}, range ${rangeId}: ${locks} row locks`);
+    }
+    return left;
+  }
+
+  /** All replicas of a range have the same versions, once they have applied the same. */
+  async compareVersions(world: SimWorld): Promise<void> {
+    const found = new Map<string, Seen>();
+    for (const [{ id }, { rangeId, state, replica }] of [...this.#groups()]) {
+      const stream = replica.host.mvcc.versions(state.descriptor);
+      const hash = createHash('sha256');
+      for (;;) {
+        const batch = await world.settle(stream.next());
+        if (batch === undefined) break;
+        for (const { key, ts, txnId, value } of batch) {
+          hash.update(`${key.length}/${key}/${ts}/${txnId}/${value?.length ?? -1}/`, 'latin1');
+          if (value !== undefined) hash.update(value);
+        }
+      }
+      await world.settle(stream.close());
+      const key = `${rangeId}/${state.appliedIndex}`;
+      const mine = hash.digest('hex');
+      const seen = found.get(key);
+      if (seen === undefined) found.set(key, { node: id, hash: mine });
+      else if (seen.hash !== mine) {
+        throw new Violation(
+          `nodes ${seen.node} and ${id} have different versions of range ${rangeId}`,
+        );
+      }
+    }
+  }
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64');
+}

@@ -1,0 +1,152 @@
+/**
+ * A client of a simulated node: statements of text through a real session, without a socket between. What a node was
+ * doing when it was killed is never answered; a client that has waited for too long takes its connection for lost.
+ */
+import { SqlError } from '../../sql/errors/sql-error.ts';
+import type { Session } from '../../sql/session/session-api.ts';
+import type { EmbeddedCluster } from './cluster.ts';
+import type { Result } from './collecting-sink.ts';
+import { CollectingSink } from './collecting-sink.ts';
+import type { SimProcess, SimWorld } from './world.ts';
+
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+}
+
+/** What a client knows of a transaction in the end. */
+export type Outcome<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  /** It has not taken effect, and never will. */
+  | { readonly kind: 'fail'; readonly sqlState: string }
+  | { readonly kind: 'unknown' };
+
+const PATIENCE_MS = 20_000;
+/** What a client of a cluster in trouble has to expect. */
+const EXPECTED = ['40001', '40P01', '40003', '55P03', '57P01', '57P03', '58000'];
+/** The outcome is not known. */
+const AMBIGUOUS = '40003';
+
+export class SimClient {
+  readonly node: number;
+  readonly #world: SimWorld;
+  readonly #session: Session;
+  readonly #process: SimProcess;
+  #isLost = false;
+
+  /** Throws `ConnectionLost`, or `SqlError`. */
+  static async connect(
+    world: SimWorld,
+    cluster: EmbeddedCluster,
+    nodeId: number,
+  ): Promise<SimClient> {
+    const { sessions, process } = cluster.at(nodeId);
+    if (sessions === undefined || process === undefined) {
+      throw new ConnectionLost(`node ${nodeId} is down`);
+    }
+    const fatal: { report?: () => void } = {};
+    const opening = new Promise<Session>((resolve, reject) => {
+      process.run(() => {
+        sessions
+          .open({
+            ...{ user: 'quorate', database: 'quorate', parameters: new Map(), processId: 1 },
+            onFatal: () => fatal.report?.(),
+          })
+          .then(resolve, reject);
+      });
+    });
+    const client = new SimClient(nodeId, world, await patiently(world, opening), process);
+    fatal.report = () => (client.#isLost = true);
+    return client;
+  }
+
+  private constructor(node: number, world: SimWorld, session: Session, process: SimProcess) {
+    this.node = node;
+    this.#world = world;
+    this.#session = session;
+    this.#process = process;
+  }
+
+  get isLost(): boolean {
+    return this.#isLost || !this.#process.isAlive;
+  }
+
+  /** The rows of the last statement. Throws `SqlError`, or `ConnectionLost`. */
+  async query(text: string): Promise<(string | null)[][]> {
+    return (await this.execute(text)).at(-1)?.rows ?? [];
+  }
+
+  /** The results of all statements; `copyInput` is what COPY FROM STDIN is sent, in pieces. */
+  async execute(text: string, copyInput: readonly string[] = []): Promise<readonly Result[]> {
+    if (this.isLost) throw new ConnectionLost('the node is gone');
+    const sink = new CollectingSink(() => this.#session.format());
+    sink.copyInput = copyInput.map((piece) => Buffer.from(piece));
+    const answer = new Promise<void>((resolve, reject) => {
+      this.#process.run(() => {
+        // An error may be thrown at once.
+        (async () => this.#session.simpleQuery(text, sink))().then(resolve, reject);
+      });
+    });
+    await patiently(this.#world, answer).catch((error: unknown) => {
+      if (error instanceof ConnectionLost) this.#isLost = true;
+      throw error;
+    });
+    return sink.results;
+  }
+
+  /** BEGIN, the body, COMMIT. Throws what no client has to expect; `also` names further SQLSTATEs that it does. */
+  async transaction<T>(body: () => Promise<T>, also: readonly string[] = []): Promise<Outcome<T>> {
+    let isCommitting = false;
+    try {
+      await this.query('BEGIN');
+      const value = await body();
+      isCommitting = true;
+      const [result] = await this.execute('COMMIT');
+      // PostgreSQL answers so to the COMMIT of a block that has failed.
+      if (result?.tag === 'ROLLBACK') return { kind: 'fail', sqlState: '25P02' };
+      return { kind: 'ok', value };
+    } catch (error) {
+      const outcome = outcomeOf<T>(error, isCommitting, also);
+      if (!this.isLost) await this.query('ROLLBACK').catch(() => (this.#isLost = true));
+      return outcome;
+    }
+  }
+
+  /** One statement outside of a block. */
+  async single(text: string, also: readonly string[] = []): Promise<Outcome<Result>> {
+    try {
+      const [value] = await this.execute(text);
+      return { kind: 'ok', value: value ?? { columns: undefined, rows: [], tag: undefined } };
+    } catch (error) {
+      return outcomeOf<Result>(error, true, also);
+    }
+  }
+
+  close(): void {
+    if (this.#process.isAlive) this.#process.run(() => this.#session.close());
+    this.#isLost = true;
+  }
+}
+
+/** Errors before COMMIT was asked for leave no doubt: the block ends with its connection. */
+function outcomeOf<T>(error: unknown, isCommitting: boolean, also: readonly string[]): Outcome<T> {
+  if (error instanceof ConnectionLost) {
+    return isCommitting ? { kind: 'unknown' } : { kind: 'fail', sqlState: '08006' };
+  }
+  if (!isExpected(error, also)) throw error;
+  const { sqlState } = error;
+  if (isCommitting && sqlState === AMBIGUOUS) return { kind: 'unknown' };
+  return { kind: 'fail', sqlState };
+}
+
+/** Something that a client of a cluster in trouble has to live with. */
+export function isExpected(error: unknown, also: readonly string[] = []): error is SqlError {
+  if (!(error instanceof SqlError)) return false;
+  return EXPECTED.includes(error.sqlState) || also.includes(error.sqlState);
+}
+
+function patiently<T>(world: SimWorld, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const event = world.after(PATIENCE_MS, () => reject(new ConnectionLost('no answer')));
+    answer.then(resolve, reject).finally(() => (event.fn = undefined));
+  });
+}

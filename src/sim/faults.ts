@@ -1,0 +1,244 @@
+/**
+ * What goes wrong in a simulated machine room. Each round ends what the round before began (but for clocks, which stay
+ * where they were put) and begins something else, of the kinds that the run has drawn.
+ */
+import { rangeId } from '../base/ids.ts';
+import type { EmbeddedCluster, Machine } from './cluster.ts';
+import type { LinkFaults, SimWorld } from './world.ts';
+
+export const FAULTS = [
+  'crash',
+  'torn crash',
+  'all down',
+  'isolation',
+  'one-way cut',
+  'pair cut',
+  'lost frames',
+  'doubled frames',
+  'slow links',
+  'clogged link',
+  'pause',
+  'suspension',
+  'clock jump',
+  'slow disk',
+  'failed sync',
+  'full disk',
+  'flipped bit',
+  'transfer',
+  'split',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+const CALM: LinkFaults = { lossRate: 0, duplicateRate: 0, delayMinMs: 0.1, delayMaxMs: 1 };
+
+export class FaultInjector {
+  readonly #world: SimWorld;
+  readonly #cluster: EmbeddedCluster;
+  readonly #kinds: readonly Fault[];
+  readonly #split: () => void;
+  readonly #onStory: ((line: string) => void) | undefined;
+  readonly counts = new Map<Fault, number>();
+  /** What happened when, in words. */
+  readonly story: string[] = [];
+
+  /** `split` has some range split; what becomes of it nobody waits for. */
+  constructor(
+    world: SimWorld,
+    cluster: EmbeddedCluster,
+    options: {
+      readonly kinds: readonly Fault[];
+      readonly split: () => void;
+      readonly onStory?: ((line: string) => void) | undefined;
+    },
+  ) {
+    this.#world = world;
+    this.#cluster = cluster;
+    this.#kinds = options.kinds;
+    this.#split = options.split;
+    this.#onStory = options.onStory;
+  }
+
+  /** Ends what is going on, and begins something else. */
+  async next(): Promise<void> {
+    await this.heal();
+    if (this.#kinds.length === 0) return;
+    const { random } = this.#world;
+    for (let count = random.int(1, 2); count > 0; count--) {
+      const kind = this.#kinds[random.int(0, this.#kinds.length - 1)];
+      const running = this.#cluster.alive();
+      const victim = running[random.int(0, running.length - 1)];
+      if (kind !== undefined && victim !== undefined) await this.#begin(kind, victim);
+    }
+  }
+
+  /** All links and nodes are up, but for those that will never be. */
+  async heal(): Promise<void> {
+    const { net, machines } = this.#cluster;
+    net.heal();
+    net.faults = CALM;
+    for (const machine of machines) {
+      machine.process?.resume();
+      machine.clock.wake();
+      machine.syncDelayMs = () => this.#world.random.next();
+      // Its log may have failed, with nobody yet who has noticed.
+      if (machine.isDoomed && machine.node !== undefined) this.#cluster.crash(machine.id);
+      machine.disk.failSyncs = false;
+      machine.disk.failWrites = false;
+      if (machine.node === undefined && !machine.isLost) await this.#boot(machine);
+    }
+  }
+
+  async #boot(machine: Machine): Promise<void> {
+    const isUp = await this.#cluster.boot(machine.id);
+    if (!isUp) this.#tell(`node ${machine.id} does not start: its log is damaged`);
+  }
+
+  #note(kind: Fault, what: string): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    this.#tell(what);
+  }
+
+  #tell(what: string): void {
+    const line = `${(this.#world.nowMs / 1000).toFixed(3)} s: ${what}`;
+    this.story.push(line);
+    this.#onStory?.(line);
+  }
+
+  async #begin(kind: Fault, victim: Machine): Promise<void> {
+    const { random } = this.#world;
+    const { net, machines } = this.#cluster;
+    const { id } = victim;
+    const others = machines.filter((machine) => machine !== victim);
+    const other = others[random.int(0, others.length - 1)] ?? victim;
+    switch (kind) {
+      case 'crash':
+        this.#note(kind, `node ${id} is killed; what was not synced is lost`);
+        this.#cluster.crash(id);
+        return;
+      case 'torn crash':
+        this.#note(kind, `node ${id} is killed; of what was not synced parts survive`);
+        this.#cluster.crash(id, 0.5);
+        return;
+      case 'all down':
+        this.#note(kind, 'all nodes are killed at once');
+        for (const machine of machines) {
+          if (machine.node !== undefined) this.#cluster.crash(machine.id, random.int(0, 1) / 2);
+        }
+        for (const machine of machines) if (!machine.isLost) await this.#boot(machine);
+        return;
+      case 'isolation':
+        this.#note(kind, `node ${id} is cut off`);
+        net.isolate(id);
+        return;
+      case 'one-way cut':
+        this.#note(kind, `node ${other.id} no longer hears node ${id}`);
+        net.cut(id, other.id);
+        return;
+      case 'pair cut':
+        this.#note(kind, `nodes ${id} and ${other.id} no longer hear each other`);
+        net.cut(id, other.id);
+        net.cut(other.id, id);
+        return;
+      case 'lost frames':
+        this.#links(kind, { lossRate: 0.02 + random.next() * 0.08 });
+        return;
+      case 'doubled frames':
+        this.#links(kind, { duplicateRate: 0.1 });
+        return;
+      case 'slow links':
+        this.#links(kind, { delayMaxMs: random.int(5, 60) });
+        return;
+      case 'clogged link':
+        this.#note(kind, `what node ${id} sends node ${other.id} takes long`);
+        net.clog(id, other.id, random.int(50, 800));
+        return;
+      default:
+        await this.#beginAtNode(kind, victim);
+    }
+  }
+
+  async #beginAtNode(kind: Fault, victim: Machine): Promise<void> {
+    const { random } = this.#world;
+    const { id, disk, clock } = victim;
+    switch (kind) {
+      case 'pause':
+        this.#note(kind, `node ${id} stands still`);
+        victim.process?.pause();
+        return;
+      case 'suspension':
+        this.#note(kind, `the machine of node ${id} is suspended`);
+        victim.process?.pause();
+        clock.suspend();
+        return;
+      case 'clock jump': {
+        const jumpMs = (random.next() - 0.5) * 10 ** random.int(2, 6);
+        this.#note(kind, `the wall clock of node ${id} jumps by ${jumpMs.toFixed(0)} ms`);
+        clock.skewMs += jumpMs;
+        return;
+      }
+      case 'slow disk':
+        this.#note(kind, `the disk of node ${id} is slow`);
+        victim.syncDelayMs = () => 20 + random.next() * 200;
+        return;
+      case 'failed sync':
+        this.#note(kind, `the disk of node ${id} fails a sync`);
+        victim.isDoomed = true;
+        disk.failSyncs = true;
+        return;
+      case 'full disk':
+        this.#note(kind, `the disk of node ${id} is full`);
+        victim.isDoomed = true;
+        disk.failWrites = true;
+        return;
+      case 'flipped bit':
+        // A node whose log is damaged is lost for good: one at most, and only if a majority stays.
+        if (this.#cluster.machines.some(({ isLost }) => isLost)) return;
+        this.#note(kind, `node ${id} is killed, and a bit of its log is flipped`);
+        this.#cluster.crash(id);
+        await flipBit(this.#world, victim);
+        return;
+      case 'transfer':
+        this.#note(kind, `node ${id} is to lead a range`);
+        this.#withRange((kv, range, signal) => kv.transferLeader(range, id, signal));
+        return;
+      case 'split':
+        this.#note(kind, 'a range is to be split');
+        this.#split();
+        return;
+      default:
+        return;
+    }
+  }
+
+  #links(kind: Fault, faults: Partial<LinkFaults>): void {
+    this.#note(kind, `${kind}: ${JSON.stringify(faults)}`);
+    this.#cluster.net.faults = { ...this.#cluster.net.faults, ...faults };
+  }
+
+  #withRange(
+    act: (
+      kv: NonNullable<Machine['node']>['kv'],
+      range: ReturnType<typeof rangeId>,
+      signal: AbortSignal,
+    ) => Promise<unknown>,
+  ): void {
+    const { node, process } = this.#cluster.alive()[0] ?? {};
+    const groups = [...(node?.store.groups() ?? [])];
+    const group = groups[this.#world.random.int(0, Math.max(0, groups.length - 1))];
+    if (node === undefined || group === undefined) return;
+    const { signal } = new AbortController();
+    // It may well fail: there is trouble enough.
+    process?.run(() => void act(node.kv, rangeId(group.rangeId), signal).catch(() => undefined));
+  }
+}
+
+/** One bit somewhere in what the log's files hold. */
+async function flipBit(world: SimWorld, { disk }: Machine): Promise<void> {
+  const names = (await disk.list()).filter((name) => name.startsWith('log-'));
+  const name = names[world.random.int(0, Math.max(0, names.length - 1))];
+  if (name === undefined) return;
+  const bytes = (await disk.readAll(name)) ?? Buffer.alloc(0);
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  disk.flipBit(name, world.random.int(0, Math.max(0, end - 1)), world.random.int(0, 7));
+}

@@ -1,0 +1,272 @@
+/**
+ * One run of the simulator: a cluster, clients, faults and checkers, all drawn from one seed. The options of a run
+ * (sizes, limits, clocks, which faults, which workloads) are drawn too, so that many seeds together meet what no fixed
+ * choice would. A run is a function of its seed and options: the same code gives the same trace.
+ */
+import type { Random } from '../env/env.ts';
+import { checkTransactions, explain } from '../check/check-history.ts';
+import type { NodeSettings } from '../node/config.ts';
+import { OBSERVE_MS, ReplicaChecker } from './checkers.ts';
+import { ConnectionLost, SimClient, isExpected } from './client.ts';
+import { EmbeddedCluster } from './cluster.ts';
+import type { Fault } from './faults.ts';
+import { FAULTS, FaultInjector } from './faults.ts';
+import { Recorder } from './recorder.ts';
+import type { Workload, WorkloadContext } from './workload.ts';
+import { Violation } from './workload.ts';
+import { WORKLOADS } from './workloads/index.ts';
+import { SimWorld } from './world.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Drawn from the seed unless they are given. */
+  readonly nodes?: number | undefined;
+  readonly workloads?: readonly Workload[] | undefined;
+  readonly faults?: readonly Fault[] | undefined;
+  /** Virtual minutes under faults. */
+  readonly minutes: number;
+  /** Is told what happens while it happens. */
+  readonly onStory?: ((line: string) => void) | undefined;
+}
+
+export interface SimulationReport {
+  readonly seed: number;
+  /** What does not hold; undefined when everything does. */
+  readonly failure: string | undefined;
+  readonly story: readonly string[];
+  /** What was drawn, in words. */
+  readonly setting: string;
+  readonly traceHash: number;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly transactions: Readonly<Record<'ok' | 'fail' | 'info', number>>;
+  readonly faults: ReadonlyMap<Fault, number>;
+}
+
+/** How long a healed cluster may take to end everything. */
+const DRAIN_MS = 60_000;
+const CALM_MS = 10_000;
+
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  return new Simulation(options).run();
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #world: SimWorld;
+  readonly #cluster: EmbeddedCluster;
+  readonly #workloads: readonly Workload[];
+  readonly #injector: FaultInjector;
+  readonly #checker: ReplicaChecker;
+  readonly #history: Recorder;
+  readonly #setting: string;
+  #failure: unknown;
+  #isOver = false;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#world = new SimWorld(options.seed);
+    const { random } = this.#world;
+    const size = options.nodes ?? pick(random, [3, 3, 3, 5]);
+    const settings = drawSettings(random);
+    const skewMaxMs = pick(random, [0, 1000, 120_000, 3e10]);
+    // Rates are the one thing that leases trust.
+    const rateErrorMax = settings.reads === 'quorum' ? 0.3 : pick(random, [0, 0.03]);
+    const kinds = options.faults ?? FAULTS.filter(() => random.next() < 0.35);
+    this.#workloads = options.workloads ?? drawWorkloads(random);
+    this.#cluster = new EmbeddedCluster(this.#world, { size, settings, skewMaxMs, rateErrorMax });
+    this.#history = new Recorder(this.#world);
+    this.#checker = new ReplicaChecker(this.#cluster);
+    this.#injector = new FaultInjector(this.#world, this.#cluster, {
+      kinds,
+      split: () => void this.#split(),
+      onStory: options.onStory,
+    });
+    this.#setting =
+      `${size} nodes; ${this.#workloads.map(({ name }) => name).join(', ')}; ${JSON.stringify(settings)}; ` +
+      `clocks ${skewMaxMs} ms apart, rates off by ${rateErrorMax}; faults: ${kinds.join(', ') || 'none'}`;
+  }
+
+  async run(): Promise<SimulationReport> {
+    try {
+      await this.#play();
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    const verdict = checkTransactions(this.#history.transactions);
+    if (!verdict.isStrictlySerializable) this.#failure ??= new Violation(explain(verdict));
+    const { traceHash, nowMs, steps } = this.#world;
+    return {
+      seed: this.#options.seed,
+      failure: this.#failure === undefined ? undefined : this.#words(this.#failure),
+      story: this.#injector.story,
+      setting: this.#setting,
+      traceHash,
+      virtualMs: nowMs,
+      events: steps,
+      transactions: verdict.counts,
+      faults: this.#injector.counts,
+    };
+  }
+
+  #words(failure: unknown): string {
+    if (failure instanceof Violation) return failure.message;
+    return `${failure instanceof Error ? (failure.stack ?? failure.message) : String(failure)}\n${this.#cluster.describe()}`;
+  }
+
+  async #play(): Promise<void> {
+    const { random } = this.#world;
+    await this.#cluster.start();
+    const clients: Promise<void>[] = [];
+    for (const workload of this.#workloads) {
+      const client = await this.#world.settle(SimClient.connect(this.#world, this.#cluster, 1));
+      await this.#world.settle(workload.setUp(client, this.#context()));
+      client.close();
+    }
+    this.#observeForEver();
+    for (const workload of this.#workloads) {
+      for (let i = 0; i < workload.clients; i++) clients.push(this.#runClient(workload));
+    }
+    const all = Promise.all(clients);
+    all.catch((error: unknown) => (this.#failure ??= error));
+    const end = this.#world.nowMs + this.#options.minutes * 60_000;
+    while (this.#world.nowMs < end) {
+      await this.#pass(random.int(300, 3000));
+      await this.#injector.next();
+    }
+    await this.#injector.heal();
+    await this.#pass(CALM_MS);
+    this.#isOver = true;
+    await this.#world.settle(all, DRAIN_MS);
+    await this.#drain();
+    for (const workload of this.#workloads) await this.#world.settle(this.#audit(workload));
+    await this.#checker.compareVersions(this.#world);
+    this.#throwFailure();
+  }
+
+  /** Virtual time goes on, as long as nothing has failed. */
+  async #pass(ms: number): Promise<void> {
+    await this.#world.run(ms, () => this.#hasFailed());
+    this.#throwFailure();
+  }
+
+  #hasFailed(): boolean {
+    return this.#failure !== undefined || this.#cluster.fatal.length > 0;
+  }
+
+  #throwFailure(): void {
+    this.#failure ??= this.#cluster.fatal[0];
+    if (this.#failure !== undefined) throw this.#failure as Error;
+  }
+
+  #observeForEver(): void {
+    try {
+      this.#checker.observe();
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    this.#world.after(OBSERVE_MS, () => this.#observeForEver());
+  }
+
+  /** Locks of sessions that are gone, and transactions that nobody has decided, come to an end by themselves. */
+  async #drain(): Promise<void> {
+    const isDrained = await this.#world.run(
+      DRAIN_MS,
+      () => this.#hasFailed() || this.#checker.leftovers().length === 0,
+    );
+    if (isDrained) return;
+    const left = this.#checker.leftovers().join('; ');
+    throw new Violation(`left after ${DRAIN_MS} ms: ${left}\n${this.#cluster.describe()}`);
+  }
+
+  async #audit(workload: Workload): Promise<void> {
+    if (workload.check === undefined) return;
+    const client = await this.#connect(this.#cluster.alive()[0]?.id);
+    await workload.check(client, this.#context());
+    client.close();
+  }
+
+  /* ---------- clients ---------- */
+
+  #context(): WorkloadContext {
+    return {
+      random: this.#world.random,
+      history: this.#history,
+      pause: (ms) => this.#pause(ms),
+      connect: (node) => this.#connect(node),
+      fail: (message) => {
+        throw new Violation(message);
+      },
+    };
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#world.after(ms, resolve));
+  }
+
+  #connect(node?: number): Promise<SimClient> {
+    const { random } = this.#world;
+    const id = node ?? random.int(1, this.#cluster.machines.length);
+    return SimClient.connect(this.#world, this.#cluster, id);
+  }
+
+  async #runClient(workload: Workload): Promise<void> {
+    const { random } = this.#world;
+    const context = this.#context();
+    let client: SimClient | undefined;
+    while (!this.#isOver) {
+      await this.#pause(random.int(1, 60));
+      try {
+        client ??= await this.#connect();
+        await workload.step(client, context);
+      } catch (error) {
+        if (!(error instanceof ConnectionLost) && !isExpected(error)) throw error;
+      }
+      if (client?.isLost === true || random.next() < 0.03) {
+        client?.close();
+        client = undefined;
+      }
+    }
+    client?.close();
+  }
+
+  async #split(): Promise<void> {
+    const { random } = this.#world;
+    const statements = this.#workloads.flatMap((workload) => workload.splits?.(random) ?? []);
+    const text = statements[random.int(0, Math.max(0, statements.length - 1))];
+    if (text === undefined) return;
+    try {
+      const client = await this.#connect();
+      await client.query(text).finally(() => client.close());
+    } catch (error) {
+      // Also what says that there is a boundary already.
+      if (!(error instanceof ConnectionLost) && !isExpected(error, ['55000', '42P17'])) {
+        this.#failure ??= error;
+      }
+    }
+  }
+}
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  const found = from[random.int(0, from.length - 1)];
+  if (found === undefined) throw new Error('nothing to choose from');
+  return found;
+}
+
+function drawSettings(random: Random): Partial<NodeSettings> {
+  // Limits at their extremes: checkpoints all the time, logs that let go at once.
+  const tight = { memoryTableBytes: 20_000, raftTailBytes: 2_000, logSegmentBytes: 16_384 };
+  return {
+    ...(random.next() < 0.4 ? tight : {}),
+    reads: random.next() < 0.8 ? 'lease' : 'quorum',
+    raftBatch: random.next() < 0.9,
+    raftPipeline: random.next() < 0.9,
+    checkpointSpreadMs: pick(random, [0, 500, 15_000]),
+  };
+}
+
+function drawWorkloads(random: Random): Workload[] {
+  const names = Object.keys(WORKLOADS);
+  const chosen = new Set(Array.from({ length: random.int(1, 3) }, () => pick(random, names)));
+  return [...chosen].flatMap((name) => WORKLOADS[name]?.() ?? []);
+}

@@ -1,0 +1,17 @@
+/** The built-in workloads, by name. */
+import type { Workload } from '../workload.ts';
+import { bank } from './bank.ts';
+import { lists } from './lists.ts';
+import { queues } from './queues.ts';
+import { registers } from './registers.ts';
+import { schema } from './schema.ts';
+import { skew } from './skew.ts';
+
+export const WORKLOADS: Readonly<Record<string, () => Workload>> = {
+  bank,
+  lists: () => lists,
+  queues,
+  registers: () => registers,
+  schema,
+  skew,
+};
