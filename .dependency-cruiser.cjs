@@ -26,6 +26,12 @@ module.exports = {
       from: { pathNot: '^(bench/|test/|src/bin/bench\\.ts)' },
       to: { path: '^bench/' },
     },
+    {
+      name: 'rules-are-broken-by-the-simulator-only',
+      severity: 'error',
+      from: { pathNot: '^src/(base/mutant\\.ts|sim/mutants\\.ts)' },
+      to: { path: '^src/base/mutant-state' },
+    },
     only('base', '^src/base/', '^src/base/'),
     only('ports', '^src/env/[^/]+$', '^src/(base|env)/'),
     only('kv', '^src/kv/', '^src/(base|kv)/'),

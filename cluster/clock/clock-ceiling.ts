@@ -3,6 +3,7 @@
  * a ceiling at or above it is in the durable log; after a restart the clock starts from that ceiling. Ceilings are
  * written ahead of need, so that an acknowledgement normally waits for nothing.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { addMs, maxTimestamp } from '../../src/base/timestamp.ts';
@@ -35,6 +36,7 @@ export class ClockCeiling {
 
   /** Resolves once a ceiling at or above `ts` is durable; at once when one is. */
   ensure(ts: Timestamp): MaybePromise<void> {
+    if (isBroken('CLOCK-1')) return undefined;
     if (ts <= this.#durable) {
       // Whoever needs it meets the failure; and a log that has failed ends the node.
       if (addMs(ts, REFILL_MS) > this.#requested) this.#write(ts).catch(() => undefined);
@@ -48,7 +50,7 @@ export class ClockCeiling {
    * needed. The caller reports the sync with `onSynced`.
    */
   ceilingForBatch(ts: Timestamp): Timestamp | undefined {
-    if (ts <= this.#durable) return undefined;
+    if (ts <= this.#durable || isBroken('CLOCK-1')) return undefined;
     return addMs(ts, AHEAD_MS);
   }
 

@@ -3,6 +3,7 @@
  * staging of parts. All are idempotent, and none looks at the range's generation: after a split both halves have the
  * record and the outcome, and each answers for its own span.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { TxnId } from '../../src/base/ids.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
@@ -35,11 +36,11 @@ export function resolveTxn(
   const known = outcomeOf(replica, request.txnId);
   if (known !== undefined) return known;
   const again = (): MaybePromise<RangeReply> => replica.handle(request, undefined);
-  if (office.deciding.has(request.txnId)) return whenApplied(replica, office).then(again);
+  if (office.deciding.has(request.txnId)) return whenApplied(replica, office, again);
   const hasRecord = replica.state.prepared.has(request.txnId);
   if (!hasRecord) {
     const inFlight = office.pending.get(request.txnId);
-    if (inFlight !== undefined) return whenApplied(replica, office).then(again);
+    if (inFlight !== undefined) return whenApplied(replica, office, again);
     // Below the horizon nothing is made any more: what there was has been decided and forgotten.
     if (txnIdTime(request.txnId) < replica.state.horizon) return { kind: 'done' };
   }
@@ -64,12 +65,12 @@ export function voteOnTxn(
     const vote = outcome.commitTs === 0 ? 'aborted' : 'committed';
     return { kind: 'vote', vote, ts: outcome.commitTs, spans: outcome.participants };
   }
-  if (office.deciding.has(txnId)) return whenApplied(replica, office).then(again);
+  if (office.deciding.has(txnId)) return whenApplied(replica, office, again);
   const record = state.prepared.get(txnId);
   if (record !== undefined) {
     return { kind: 'vote', vote: 'prepared', ts: record.ts, spans: record.participants };
   }
-  if (office.pending.get(txnId) !== undefined) return whenApplied(replica, office).then(again);
+  if (office.pending.get(txnId) !== undefined) return whenApplied(replica, office, again);
   if (txnIdTime(txnId) < state.horizon) {
     const isAnchor = replica.owns(request.anchor);
     return {
@@ -79,6 +80,7 @@ export function voteOnTxn(
       spans: undefined,
     };
   }
+  if (isBroken('TXN-10')) return { kind: 'vote', vote: 'aborted', ts: TS_ZERO, spans: undefined };
   const marker = decide(replica, office, txnId, TS_ZERO);
   return Promise.resolve(marker).then((reply): MaybePromise<RangeReply> => {
     return reply.kind === 'aborted' || reply.kind === 'committed' ? again() : reply;
@@ -114,9 +116,18 @@ function outcomeOf(replica: Replica, txnId: TxnId): RangeReply | undefined {
   return { kind: 'committed', ts: outcome.commitTs };
 }
 
-/** Waits until the newest proposal has been applied, or the office has closed: then its state is in the range's. */
-function whenApplied(replica: Replica, office: Office): Promise<boolean> {
-  return replica.proposeAndWait(office, { kind: 'noop', ts: replica.host.hlc.read() });
+/**
+ * Goes on when the newest proposal has been applied: then its state is in the range's. NB: a leader that has just been
+ * deposed takes no proposal before its office is closed; to try again at once would never let that happen.
+ */
+async function whenApplied(
+  replica: Replica,
+  office: Office,
+  again: () => MaybePromise<RangeReply>,
+): Promise<RangeReply> {
+  const marker = { kind: 'noop', ts: replica.host.hlc.read() } as const;
+  if (await replica.proposeAndWait(office, marker)) return again();
+  return { kind: 'unavailable', reason: 'the log takes no entries now' };
 }
 
 export function forgetOutcome(

@@ -12,6 +12,7 @@
  * then it takes its timestamp and is proposed: as a one-phase commit, or as a record that holds until the decision.
  * Whatever had to wait starts over. A conflict that waiting cannot cure is refused at once.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
@@ -145,7 +146,7 @@ function validateAndPropose(attempt: Attempt, deadlineMs: number): MaybePromise<
     if (isRefusal(obstacle)) return obstacle;
     return obstacle.then(() => again(attempt.isFenced));
   }
-  const unchanged = isUnchanged(replica, attempt.reads, request.readTs);
+  const unchanged = isBroken('TXN-7') || isUnchanged(replica, attempt.reads, request.readTs);
   if (isPromise(unchanged)) return validateSlow(attempt, unchanged, again);
   if (!unchanged) return refused('conflict');
   if (!attempt.isFenced && office.gate.needsGather) return gatherFirst(attempt, again);
@@ -216,6 +217,7 @@ function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
     waiters: [],
   };
   return new Promise((resolve) => {
+    if (isBroken('TXN-9') && request.onePhase) resolve({ kind: 'committed', ts });
     const done = (isApplied: boolean): void => {
       if (!isApplied) resolve({ kind: 'lost' });
       else resolve(answerApplied(replica, request));

@@ -8,6 +8,7 @@
  * Snapshot (TXN-2, TXN-4): forwards the HLC, stays below the ceiling (which stands in for the lease), and waits for
  * writes prepared or in flight at or below its timestamp.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
@@ -155,6 +156,7 @@ function admitRead(
     return raiseCeiling(replica, office, ts);
   }
   const holder = target.pending(ts) ?? fenceWriter(replica, office, fences, ts);
+  if (isBroken('TXN-4')) return undefined;
   return holder === undefined ? undefined : replica.waitForHolder(holder);
 }
 
@@ -177,7 +179,7 @@ function admitLatest(
   if (!replica.hasLease(office)) return { kind: 'unavailable', reason: 'no lease' };
   if (target.isGated()) return office.gate.whenOpened();
   const holder = target.pending(TS_MAX) ?? fenceWriter(replica, office, fences, TS_MAX);
-  if (holder !== undefined) return replica.waitForHolder(holder);
+  if (holder !== undefined && !isBroken('TXN-3')) return replica.waitForHolder(holder);
   office.gate.latestReads++;
   return undefined;
 }

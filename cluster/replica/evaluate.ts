@@ -6,6 +6,7 @@
  * Requests about one attempt (prepare, vote, resolve, forget) look for the attempt before they look at the range's
  * generation (TXN-11): an answer that is already known does not become unknown because the range has split.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import { unreachable } from '../../src/base/assert.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { RangeReply, RangeRequest } from '../range/requests.ts';
@@ -26,7 +27,7 @@ export function evaluate(
 ): MaybePromise<RangeReply> {
   const office = replica.office;
   if (office === undefined || office.isHandingOver) return notLeader(replica);
-  if (!office.isServing || office.isSplitting) {
+  if (!office.isServing || (office.isSplitting && !isBroken('LEASE-3'))) {
     return waitForOffice(replica, office, request, signal);
   }
   if (

@@ -9,6 +9,7 @@
  * - TXN-12: an outcome goes once it is `free` and its attempt's time lies below `horizon`, which follows the entries'
  *   timestamps at a fixed distance, so that all replicas forget in the same entry.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import { assert } from '../../src/base/assert.ts';
 import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { RangeId, TxnId } from '../../src/base/ids.ts';
@@ -27,6 +28,8 @@ export const HORIZON_MS = 60_000;
  * Old outcomes go a second's worth at a time: a `Map` is walked past all that was deleted at its beginning. When, is a
  * function of the horizon alone, and so the same at every replica.
  */
+/** TXN-12 broken. */
+const FORGET_EARLY_MS = 2000;
 const FORGET_TICKS = 1000 * TICKS_PER_MS;
 /** How many outcomes that must stay the search for old ones steps over. */
 const KEPT_SCAN_MAX = 4096;
@@ -82,7 +85,7 @@ export class RangeState {
   /** What every entry does, whatever it says. */
   noteEntry(ts: Timestamp): void {
     this.maxTs = maxTimestamp(this.maxTs, ts);
-    const horizon = addMs(ts, -HORIZON_MS);
+    const horizon = addMs(ts, isBroken('TXN-12') ? -FORGET_EARLY_MS : -HORIZON_MS);
     if (horizon <= this.horizon) return;
     const isDue = Math.floor(horizon / FORGET_TICKS) > Math.floor(this.horizon / FORGET_TICKS);
     this.horizon = horizon;
@@ -126,6 +129,7 @@ export class RangeState {
     const generation = descriptor.generation + 1;
     const right = new RangeState({ ...descriptor, rangeId: rightId, start: at, generation });
     this.descriptor = { ...descriptor, end: at, generation };
+    if (isBroken('RANGE-2')) return right;
     right.ceiling = this.ceiling;
     right.maxTs = this.maxTs;
     right.horizon = this.horizon;
@@ -206,7 +210,7 @@ export class RangeState {
     let kept = 0;
     for (const [txnId, outcome] of this.outcomes) {
       if (txnIdTime(txnId) >= this.horizon) break;
-      if (outcome.isFree) this.outcomes.delete(txnId);
+      if (outcome.isFree || isBroken('TXN-12')) this.outcomes.delete(txnId);
       else if (++kept > KEPT_SCAN_MAX) break;
     }
     for (const txnId of this.staged.keys()) {

@@ -11,6 +11,7 @@
  *
  * What it does not do: disk, network, the Ready loop (cluster/store), or anything about other ranges.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import { assert } from '../../src/base/assert.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
@@ -154,7 +155,8 @@ export class Replica {
 
   #maybeServe(office: Office): void {
     if (office.isClosed || office.isServing) return;
-    if (!office.hasAppliedNoop || !office.hasGathered) return;
+    if (!office.hasAppliedNoop && !isBroken('LEASE-1')) return;
+    if (!office.hasGathered) return;
     office.isServing = true;
     office.noteChange();
     this.host.env.log.info({ range: this.rangeId, term: office.term }, 'range: serving');
@@ -280,17 +282,21 @@ export class Replica {
   /** LEASE-1, 2, 4: may this leader answer latest reads in this very step? */
   hasLease(office: Office): boolean {
     const { settings, env } = this.host;
-    if (!office.isServing || office.isHandingOver || this.raft.hasSentTimeoutNow()) return false;
-    if (settings.leaseMs === 0) return false;
+    if (!office.isServing || settings.leaseMs === 0) return false;
+    const isLeaving = office.isHandingOver || this.raft.hasSentTimeoutNow();
+    if (isLeaving && !isBroken('LEASE-2')) return false;
     const sentAt = this.raft.leaseQuorumSentAt();
-    if (env.clock.monotonicMs() >= sentAt + settings.leaseMs) return false;
-    return !this.host.suspendWatch.hasJumpedSince(sentAt);
+    // LEASE-5 broken: as if it had been looked at so much earlier.
+    const earlierMs = isBroken('LEASE-5') ? 5 * settings.leaseMs : 0;
+    if (env.clock.monotonicMs() - earlierMs >= sentAt + settings.leaseMs) return false;
+    return !this.host.suspendWatch.hasJumpedSince(sentAt) || isBroken('LEASE-4');
   }
 
   /** RANGE-1: no snapshot read above the replicated ceiling. True when `ts` may be served now. */
   isBelowCeiling(office: Office, ts: Timestamp): boolean {
     const { env, hlc } = this.host;
     office.lastSnapshotReadMs = env.clock.monotonicMs();
+    if (isBroken('RANGE-1')) return true;
     if (addMs(hlc.read(), CEILING_REFILL_MS) > this.#ceilingSoon(office)) {
       this.#extendCeiling(office, ts);
     }

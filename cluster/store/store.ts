@@ -11,6 +11,7 @@
  * the same or an earlier sync (CLOCK-1); entries of a range are applied one at a time, in order; a failed sync ends
  * the node. What it does not do: evaluate requests (cluster/replica), move replicas between nodes.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Cancellation } from '../../src/base/cancellation.ts';
 import { assert } from '../../src/base/assert.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
@@ -276,7 +277,7 @@ export class Store {
     const { log, ceiling, onFatal } = this.#ports;
     let newest: Timestamp = TS_ZERO;
     for (const [, taken] of persisting) newest = maxTimestamp(newest, taken.newestTs);
-    this.#host.hlc.forward(newest);
+    if (!isBroken('CLOCK-2')) this.#host.hlc.forward(newest);
     const clockCeiling = ceiling.ceilingForBatch(newest);
     const ranges = persisting.map(([, taken]) => taken.log);
     log.append({ ranges, ...(clockCeiling === undefined ? {} : { clockCeiling }) }).then(

@@ -8,6 +8,7 @@
  * Where that is not certain, the outcome is learnt by recovery before anyone is told; if it cannot be learnt: 40003.
  * A range that has split refuses, and the attempt is aborted durably and made again under a new id.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import { must } from '../../src/base/assert.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
@@ -274,7 +275,10 @@ function voteTimeoutMs(request: Unrouted<PrepareRequest>): number {
 /** Undefined: it was certainly not handled, and may be sent again. */
 function voteOf(services: TxnServices, attempted: Attempted): Vote | undefined {
   if (attempted.kind === 'unsent') return undefined;
-  if (attempted.kind === 'unknown') return { kind: 'unknown' };
+  if (attempted.kind === 'unknown') {
+    if (isBroken('TXN-8')) return { kind: 'prepared', ts: TS_ZERO, isPublished: true };
+    return isBroken('TXN-11') ? { kind: 'refused', why: REASONS.conflict } : { kind: 'unknown' };
+  }
   const { reply } = attempted;
   switch (reply.kind) {
     case 'notLeader':

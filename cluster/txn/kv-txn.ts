@@ -6,6 +6,7 @@
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
  * it has waited throws `cancelled`.
  */
+import { isBroken } from '../../src/base/mutant.ts';
 import { Cancellation, cancellationOf } from '../../src/base/cancellation.ts';
 import type { LockId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
@@ -68,7 +69,10 @@ export class ClusterTxn implements KvTxn {
     this.#options = options;
     this.#cancellation = cancellationOf(options.signal);
     this.lockId = services.ids.next() as string as LockId;
-    this.#gathering = services.clock.tryGather().then((ts) => {
+    const gathering = isBroken('TXN-1')
+      ? Promise.resolve(services.hlc.read())
+      : services.clock.tryGather();
+    this.#gathering = gathering.then((ts) => {
       this.#readTs ??= ts;
       this.#gathering = undefined;
       return this.#readTs;
@@ -145,7 +149,8 @@ export class ClusterTxn implements KvTxn {
     const descriptor = router.find(first);
     const isOneRange = keys.every((key) => descriptor.start <= key && key < descriptor.end);
     if (!isOneRange) return this.#fetchSlow(keys, ts, table);
-    const request = { kind: 'get', keys, ts, fences: this.#fencesOf(table) } as const;
+    const at = isBroken('TXN-2') ? this.#services.hlc.read() : ts;
+    const request = { kind: 'get', keys, ts: at, fences: this.#fencesOf(table) } as const;
     const reply = router.send(descriptor, request, this.#sendOptions());
     return thenMaybe(reply, (answer) => {
       this.#check(answer);
@@ -243,7 +248,7 @@ export class ClusterTxn implements KvTxn {
   ): LockedRow {
     const isGranted = row?.isGranted ?? false;
     if (!isGranted) return { key, value: undefined, isGranted };
-    this.#reads.addPoint(key);
+    if (!isBroken('TXN-6')) this.#reads.addPoint(key);
     if (options.strength === 'update') this.#lockedKeys.add(key);
     const own = this.#writes.isEmpty ? undefined : this.#writes.get(key);
     return { key, value: own === undefined ? row?.value : (own ?? undefined), isGranted };
@@ -324,9 +329,9 @@ export class ClusterTxn implements KvTxn {
     if (grant.stay !== 0) this.#grants.set(descriptor.rangeId, grant);
     const from = this.#readTs ?? (0 as Timestamp);
     if (reply.newestTs <= from) return undefined;
-    if (!reply.isRevalidated) throw this.#movedError();
+    if (!reply.isRevalidated && !isBroken('TXN-13')) throw this.#movedError();
     const others = this.#reads.spans().some((span) => !within(span, descriptor));
-    if (!others) {
+    if (!others || isBroken('TXN-13')) {
       this.#readTs = reply.hlc;
       return undefined;
     }

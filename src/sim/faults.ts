@@ -120,10 +120,7 @@ export class FaultInjector {
         this.#cluster.crash(id, 0.5);
         return;
       case 'all down':
-        this.#note(kind, 'all nodes are killed at once');
-        for (const machine of machines) {
-          if (machine.node !== undefined) this.#cluster.crash(machine.id, random.int(0, 1) / 2);
-        }
+        this.#killAll();
         for (const machine of machines) if (!machine.isLost) await this.#boot(machine);
         return;
       case 'isolation':
@@ -207,6 +204,17 @@ export class FaultInjector {
         return;
       default:
         return;
+    }
+  }
+
+  /** And perhaps their clocks are set back before they start again. */
+  #killAll(): void {
+    const { random } = this.#world;
+    const backMs = random.next() < 0.5 ? 0 : random.int(1, 100_000);
+    this.#note('all down', `all nodes are killed at once, their clocks set back by ${backMs} ms`);
+    for (const machine of this.#cluster.machines) {
+      machine.clock.skewMs -= backMs;
+      if (machine.node !== undefined) this.#cluster.crash(machine.id, random.int(0, 1) / 2);
     }
   }
 

@@ -3,6 +3,7 @@
  * (sizes, limits, clocks, which faults, which workloads) are drawn too, so that many seeds together meet what no fixed
  * choice would. A run is a function of its seed and options: the same code gives the same trace.
  */
+import process from 'node:process';
 import type { Random } from '../env/env.ts';
 import { checkTransactions, explain } from '../check/check-history.ts';
 import type { NodeSettings } from '../node/config.ts';
@@ -46,6 +47,8 @@ export interface SimulationReport {
 /** How long a healed cluster may take to end everything. */
 const DRAIN_MS = 60_000;
 const CALM_MS = 10_000;
+/** A check may meet what is still being recovered. */
+const AUDITS_MAX = 5;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   return new Simulation(options).run();
@@ -88,10 +91,15 @@ class Simulation {
   }
 
   async run(): Promise<SimulationReport> {
+    // What nobody waits for may fail, too: it would end a node's process.
+    const onRejection = (error: unknown): void => void (this.#failure ??= error);
+    process.on('unhandledRejection', onRejection);
     try {
       await this.#play();
     } catch (error) {
       this.#failure ??= error;
+    } finally {
+      process.off('unhandledRejection', onRejection);
     }
     const verdict = checkTransactions(this.#history.transactions);
     if (!verdict.isStrictlySerializable) this.#failure ??= new Violation(explain(verdict));
@@ -180,10 +188,18 @@ class Simulation {
   }
 
   async #audit(workload: Workload): Promise<void> {
-    if (workload.check === undefined) return;
-    const client = await this.#connect(this.#cluster.alive()[0]?.id);
-    await workload.check(client, this.#context());
-    client.close();
+    for (let tries = 1; workload.check !== undefined; tries++) {
+      const client = await this.#connect(this.#cluster.alive()[0]?.id);
+      try {
+        await workload.check(client, this.#context());
+        return;
+      } catch (error) {
+        if (!isExpected(error) || tries >= AUDITS_MAX) throw error;
+        await this.#pause(1000);
+      } finally {
+        client.close();
+      }
+    }
   }
 
   /* ---------- clients ---------- */

@@ -1,5 +1,6 @@
 /** The simulator on a fixed set of seeds: whatever they draw, everything holds; and a seed is a run. */
 import { describe, expect, it } from 'vitest';
+import type { Fault } from '../../src/sim/faults.ts';
 import type { SimulationReport } from '../../src/sim/simulation.ts';
 import { simulate } from '../../src/sim/simulation.ts';
 import { WORKLOADS } from '../../src/sim/workloads/index.ts';
@@ -36,15 +37,16 @@ describe('the simulator', () => {
   });
 });
 
-/** What the simulator has found, by the seeds that found it. */
+/** What the simulator has found, with what found it. */
 describe('regressions', () => {
-  it.each([
-    // A node got a range's left half by snapshot and never the right one; who asked it for that asked for ever.
-    [5, 0.5],
-    // The last word of a session was lost, and its lock stayed.
-    [4, 0.5],
-  ])('seed %i', async (seed, minutes) => {
-    const { failure } = await simulate({ seed, minutes });
+  const cases: [string, number, number, (readonly string[])?, (readonly Fault[])?][] = [
+    ['a left half by snapshot, and the right half never: who asked there asked for ever', 5, 0.5],
+    ['the last word of a session was lost, and its lock stayed', 4, 0.5],
+    ['a deposed leader tried again at once, for ever', 113, 0.25, ['registers'], ['suspension']],
+  ];
+  it.each(cases)('%s (seed %i)', async (_, seed, minutes, names, faults) => {
+    const workloads = names?.flatMap((name) => WORKLOADS[name]?.() ?? []);
+    const { failure } = await simulate({ seed, minutes, workloads, faults });
     expect(failure).toBeUndefined();
   });
 });

@@ -1,6 +1,7 @@
 /** The built-in workloads, by name. */
 import type { Workload } from '../workload.ts';
 import { bank } from './bank.ts';
+import { fresh } from './fresh.ts';
 import { lists } from './lists.ts';
 import { queues } from './queues.ts';
 import { registers } from './registers.ts';
@@ -9,6 +10,7 @@ import { skew } from './skew.ts';
 
 export const WORKLOADS: Readonly<Record<string, () => Workload>> = {
   bank,
+  fresh: () => fresh,
   lists: () => lists,
   queues,
   registers: () => registers,

@@ -1,0 +1,62 @@
+/**
+ * Every rule earns its place: with it broken the simulator's checkers find something within a few seeds. The first seed
+ * tried is one that found it. docs/testing.md says which rules no workload attacks yet.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Rule } from '../../src/base/mutant.ts';
+import type { Fault } from '../../src/sim/faults.ts';
+import { withBroken } from '../../src/sim/mutants.ts';
+import { simulate } from '../../src/sim/simulation.ts';
+import { WORKLOADS } from '../../src/sim/workloads/index.ts';
+
+const SEEDS_MAX = 25;
+const MINUTES = 0.25;
+
+interface Attack {
+  readonly rule: Rule;
+  readonly workloads: readonly string[];
+  /** Drawn from the seed when not given. */
+  readonly faults?: readonly Fault[];
+  readonly seed: number;
+}
+
+const ALL = ['bank', 'lists', 'registers'];
+const ATTACKS: readonly Attack[] = [
+  { rule: 'TXN-1', workloads: ALL, seed: 12 },
+  { rule: 'TXN-2', workloads: ALL, seed: 2 },
+  { rule: 'TXN-3', workloads: ALL, seed: 1 },
+  { rule: 'TXN-4', workloads: ALL, seed: 1 },
+  { rule: 'TXN-6', workloads: ALL, seed: 4 },
+  { rule: 'TXN-7', workloads: ALL, seed: 1 },
+  { rule: 'TXN-8', workloads: ALL, seed: 1 },
+  { rule: 'TXN-9', workloads: ALL, seed: 5 },
+  { rule: 'TXN-11', workloads: ALL, seed: 4 },
+  { rule: 'TXN-13', workloads: ['lists', 'registers'], seed: 100 },
+  { rule: 'LEASE-5', workloads: ['fresh'], faults: ['isolation'], seed: 123 },
+  { rule: 'LEASE-3', workloads: ['bank', 'registers'], faults: ['split'], seed: 100 },
+  {
+    rule: 'RANGE-2',
+    workloads: ['bank', 'lists'],
+    faults: ['split', 'lost frames', 'one-way cut'],
+    seed: 105,
+  },
+];
+
+/** The first seed that fails. */
+async function find({ rule, workloads, faults, seed }: Attack): Promise<number | undefined> {
+  for (let at = seed; at < seed + SEEDS_MAX; at++) {
+    const made = workloads.flatMap((name) => WORKLOADS[name]?.() ?? []);
+    const options = { seed: at, minutes: MINUTES, workloads: made, faults };
+    const { failure } = await withBroken(rule, () => simulate(options));
+    if (failure !== undefined) return at;
+  }
+  return undefined;
+}
+
+describe('a rule that is broken', () => {
+  it.each(ATTACKS)('$rule', async (attack) => {
+    const found = await find(attack);
+    if (process.env['SIM_TRACE'] !== undefined) console.log(attack.rule, found);
+    expect(found, `${attack.rule} survives ${SEEDS_MAX} seeds`).toBeDefined();
+  });
+});
