@@ -85,7 +85,10 @@ async function workloadsOf(text: string | undefined): Promise<(() => Workload[])
 }
 
 async function loaded(file: string): Promise<() => Workload> {
-  const module = (await import(pathToFileURL(path.resolve(file)).href)) as { default?: unknown };
+  const url = pathToFileURL(path.resolve(file)).href;
+  const module = await (import(url) as Promise<{ default?: unknown }>).catch((error: unknown) => {
+    throw new UsageError(`${file} cannot be loaded: ${String(error)}`);
+  });
   const exported = module.default;
   const make = typeof exported === 'function' ? (exported as () => unknown) : () => exported;
   const workload = make() as Partial<Workload> | undefined;
@@ -100,6 +103,7 @@ function lineOf({
   seed,
   failure,
   virtualMs,
+  steps,
   transactions,
   traceHash,
   faults,
@@ -108,7 +112,7 @@ function lineOf({
   const faultCount = [...faults.values()].reduce((a, b) => a + b, 0);
   return (
     `seed ${seed}: ${failure === undefined ? 'ok' : 'FAILED'}, ${(virtualMs / 1000).toFixed(0)} virtual s, ` +
-    `recorded transactions ${ok} ok ${fail} failed ${info} unknown, ${faultCount} faults, trace ${(traceHash >>> 0).toString(16)}\n`
+    `${steps} steps of clients, history of ${ok} ok ${fail} failed ${info} unknown, ${faultCount} faults, trace ${(traceHash >>> 0).toString(16)}\n`
   );
 }
 
@@ -144,14 +148,14 @@ function commit(): string {
 class Totals {
   #seeds = 0;
   #virtualMs = 0;
-  #transactions = 0;
+  #steps = 0;
   readonly #faults = new Map<Fault, number>();
   readonly #startedMs = performance.now();
 
-  add({ virtualMs, transactions, faults }: SimulationReport): void {
+  add({ virtualMs, steps, faults }: SimulationReport): void {
     this.#seeds++;
     this.#virtualMs += virtualMs;
-    this.#transactions += transactions.ok;
+    this.#steps += steps;
     for (const [fault, count] of faults) {
       this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
     }
@@ -162,7 +166,7 @@ class Totals {
     const faults = [...this.#faults].sort(([a], [b]) => (a < b ? -1 : 1));
     return (
       `${this.#seeds} seeds, ${(this.#virtualMs / 3_600_000).toFixed(2)} virtual hours ` +
-      `(${(this.#virtualMs / realMs).toFixed(0)} times real time), ${this.#transactions} recorded transactions\n` +
+      `(${(this.#virtualMs / realMs).toFixed(0)} times real time), ${this.#steps} steps of clients\n` +
       `faults: ${faults.map(([fault, count]) => `${fault} ${count}`).join(', ') || 'none'}\n`
     );
   }

@@ -40,6 +40,8 @@ export interface SimulationReport {
   readonly traceHash: number;
   readonly virtualMs: number;
   readonly events: number;
+  /** Pieces of work that clients have done, whatever came of them. */
+  readonly steps: number;
   readonly transactions: Readonly<Record<'ok' | 'fail' | 'info', number>>;
   readonly faults: ReadonlyMap<Fault, number>;
 }
@@ -65,6 +67,7 @@ class Simulation {
   readonly #setting: string;
   #failure: unknown;
   #isOver = false;
+  #steps = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -112,6 +115,7 @@ class Simulation {
       traceHash,
       virtualMs: nowMs,
       events: steps,
+      steps: this.#steps,
       transactions: verdict.counts,
       faults: this.#injector.counts,
     };
@@ -235,6 +239,7 @@ class Simulation {
       try {
         client ??= await this.#connect();
         await workload.step(client, context);
+        this.#steps++;
       } catch (error) {
         if (!(error instanceof ConnectionLost) && !isExpected(error)) throw error;
       }
