@@ -111,15 +111,14 @@ export class RangeRouter {
 
   #replace(old: readonly RangeDescriptor[], by: RangeDescriptor): void {
     const kept = this.#descriptors.filter((known) => !old.includes(known));
-    // What stuck out on either side is not known any more. The range next to it is asked there: it does not have
-    // those keys, and answers with its own neighbours, so that every question leads further.
+    // What stuck out on either side is not known any more.
     const guess = { rangeId: by.rangeId, generation: 0, replicas: by.replicas };
     for (const { start, end } of old) {
       if (start < by.start) kept.push({ ...guess, start, end: by.start });
       if (end > by.end) kept.push({ ...guess, start: by.end, end });
     }
     kept.push(by);
-    this.#descriptors = kept.sort((a, b) => (a.start < b.start ? -1 : 1));
+    this.#descriptors = guessed(kept.sort((a, b) => (a.start < b.start ? -1 : 1)));
   }
 
   noteLeader(range: number, leader: NodeId | undefined): void {
@@ -253,6 +252,21 @@ export class RangeRouter {
     this.#leaders.set(descriptor.rangeId, node);
     return attempted;
   }
+}
+
+/**
+ * Keys of which nothing is known are asked for at the range next to them. It does not have them, and answers with its
+ * own neighbours, so that every question leads further; one that is not next to them would lead nowhere.
+ */
+function guessed(descriptors: readonly RangeDescriptor[]): RangeDescriptor[] {
+  const found: RangeDescriptor[] = [];
+  descriptors.forEach((descriptor, i) => {
+    const near = found.at(-1) ?? descriptors.slice(i).find(({ generation }) => generation > 0);
+    const isRight = descriptor.generation > 0 || near?.rangeId === descriptor.rangeId;
+    if (isRight || near === undefined) found.push(descriptor);
+    else found.push({ ...descriptor, rangeId: near.rangeId, replicas: near.replicas });
+  });
+  return found;
 }
 
 const BEHIND: Attempted = { kind: 'reply', reply: { kind: 'notLeader', leader: undefined } };

@@ -188,8 +188,8 @@ export class FaultInjector {
         disk.failWrites = true;
         return;
       case 'flipped bit':
-        // A node whose log is damaged is lost for good: one at most, and only if a majority stays.
-        if (this.#cluster.machines.some(({ isLost }) => isLost)) return;
+        // A node whose log is damaged is lost for good: one at most, so that a majority stays.
+        if (this.counts.has(kind)) return;
         this.#note(kind, `node ${id} is killed, and a bit of its log is flipped`);
         this.#cluster.crash(id);
         await flipBit(this.#world, victim);

@@ -67,4 +67,14 @@ describe('the router', () => {
     expect(await world.settle(sent)).toEqual(newer);
     expect(router.find('x' as Key).rangeId).toBe(3);
   });
+
+  it('asks next to what it does not know', () => {
+    const { router } = make({});
+    router.learn([descriptor(1, KEY_MIN, 'c', 3), descriptor(3, 'c', 'f', 3)]);
+    // What was between is not known; then range 3 turns out to be smaller still, and 4 to follow it.
+    expect(router.find('g' as Key)).toMatchObject({ rangeId: 3, generation: 0 });
+    router.learn([descriptor(3, 'c', 'd', 4), descriptor(4, 'd', 'f', 4)]);
+    expect(router.find('g' as Key)).toMatchObject({ rangeId: 4, generation: 0, end: 'm' });
+    expect(router.find('x' as Key)).toMatchObject({ rangeId: 2, generation: 2 });
+  });
 });
