@@ -83,6 +83,8 @@ export class RaftGroup {
   #isInstalling = false;
   /** A restart found the mark of an unfinished installation: the log is good, the data is not. */
   isBroken = false;
+  /** A checkpoint holds this range, or what is on disk of it came by a snapshot. */
+  isRecorded = false;
   #brokenTicks = 0;
   /** While installing: ticks since a piece of the snapshot came. */
   #quietTicks = 0;

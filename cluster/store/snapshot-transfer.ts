@@ -3,7 +3,7 @@
  * staged parts of large transactions. One transfer at a time to a peer, and one at a time is received; a chunk leaves when the one before is
  * durable at the receiver, so nothing piles up.
  *
- * RANGE-2: a snapshot whose span overlaps another replica of the receiving node is refused until that one has applied
+ * RANGE-2: while a split is in memory only, no snapshot is taken. A snapshot whose span overlaps another replica of the receiving node is refused until that one has applied
  * its split. The receiver marks the range, synced, before it replaces anything; a restart that finds the mark keeps
  * term, vote and log (votes rest on them) but applies nothing, does not campaign, and asks for a snapshot.
  */
@@ -182,6 +182,10 @@ export class SnapshotTransfer {
     const isBehind = group.isBroken || state.appliedIndex > commitIndex;
     if (!isBehind && !group.isInstalling) return { index: commitIndex };
     if (group.isApplying) return REFUSED;
+    if (store.hasUnrecorded()) {
+      store.onCheckpointNeeded();
+      return REFUSED;
+    }
     group.beginInstall();
     const mark = { key: localKey(state.rangeId, INSTALLING_BLOB), value: Buffer.from([1]) };
     const installation = this.#mvcc.install(state.descriptor, [mark]);

@@ -109,7 +109,7 @@ export class Store {
     }
     const marks = new Set(local.map(({ key }) => key));
     for (const state of states) {
-      const group = this.#addGroup(state);
+      const group = this.#addGroup(state, true);
       group.isBroken = marks.has(localKey(state.rangeId, INSTALLING_BLOB));
     }
   }
@@ -195,19 +195,29 @@ export class Store {
 
   /** A range that this node hears of by a snapshot first. */
   addEmpty(descriptor: RangeDescriptor): RaftGroup {
-    return this.#addGroup(new RangeState(descriptor));
+    return this.#addGroup(new RangeState(descriptor), true);
+  }
+
+  /**
+   * Some range was made by a split that no checkpoint holds. To persist anything of it or of its other half now, as an
+   * installed snapshot does, would part what the replay of that split makes as one: a checkpoint has to come first.
+   */
+  hasUnrecorded(): boolean {
+    for (const group of this.#groups.values()) if (!group.isRecorded) return true;
+    return false;
   }
 
   forwardClock(ts: number): void {
     this.#host.hlc.forward(ts as Timestamp);
   }
 
-  #addGroup(state: RangeState): RaftGroup {
+  #addGroup(state: RangeState, isRecorded: boolean): RaftGroup {
     const { rangeId: id } = state;
     assert(!this.#groups.has(id), `range ${id} exists already`);
     const log = this.#ports.recovered.get(id);
     this.#ports.recovered.delete(id);
     const group = new RaftGroup(this.#groupPorts(), this.#host, { state, log }, this.#options);
+    group.isRecorded = isRecorded;
     this.#groups.set(id, group);
     this.#unknown.delete(id);
     this.#schedule(group);
@@ -225,7 +235,7 @@ export class Store {
       requestSnapshot,
       onFatal,
       schedule: (group) => this.#schedule(group),
-      onSplit: (right) => this.#addGroup(right),
+      onSplit: (right) => this.#addGroup(right, false),
     };
   }
 
@@ -342,7 +352,10 @@ export class Store {
         }
         return writes;
       });
-      for (const [group, index] of applied) group.compactTo(index);
+      for (const [group, index] of applied) {
+        group.isRecorded = true;
+        group.compactTo(index);
+      }
       for (const [group, threshold] of thresholds) this.#collector.want(group, threshold);
     } catch (error) {
       this.#ports.onFatal(error);
