@@ -193,9 +193,11 @@ export class Store {
 
   /* ---------- groups ---------- */
 
-  /** A range that this node hears of by a snapshot first. */
+  /** A range that this node hears of by a snapshot first: without data until one has been installed. */
   addEmpty(descriptor: RangeDescriptor): RaftGroup {
-    return this.#addGroup(new RangeState(descriptor), true);
+    const group = this.#addGroup(new RangeState(descriptor), true);
+    group.isBroken = true;
+    return group;
   }
 
   /**
@@ -344,8 +346,8 @@ export class Store {
       await this.#ports.mvcc.checkpoint(() => {
         const writes = [];
         for (const group of this.#groups.values()) {
-          // While a snapshot is being installed, its mark stands for the range.
-          if (group.isInstalling) continue;
+          // While a snapshot is being installed, its mark stands for the range; without data there is nothing to hold.
+          if (group.isInstalling || group.isBroken) continue;
           applied.set(group, group.state.appliedIndex);
           thresholds.set(group, group.state.threshold);
           writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
