@@ -3,8 +3,8 @@
  * a ceiling at or above it is in the durable log; after a restart the clock starts from that ceiling. Ceilings are
  * written ahead of need, so that an acknowledgement normally waits for nothing.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { addMs, maxTimestamp } from '../../src/base/timestamp.ts';
 

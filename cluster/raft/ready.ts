@@ -25,7 +25,10 @@ export interface SoftState {
   readonly leader: NodeId | undefined;
 }
 
-/** Durable entries from `from` on, below `to`, about `bytesMax` of them and at least two if there are, wanted for a peer: `entriesRead`. */
+/**
+ * Durable entries from `from` on, below `to`, about `bytesMax` of them and at least two if there are, wanted for a peer:
+ * `entriesRead`.
+ */
 export interface LogRead {
   readonly peer: NodeId;
   readonly term: number;

@@ -10,9 +10,9 @@
  *
  * A grant names the term. Locks already taken stay with the session when the request fails: its end releases them.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key } from '../../src/base/span.ts';
 import { spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';

@@ -3,10 +3,10 @@
  * staging of parts. All are idempotent, and none looks at the range's generation: after a split both halves have the
  * record and the outcome, and each answers for its own span.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { TxnId } from '../../src/base/ids.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import { spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';

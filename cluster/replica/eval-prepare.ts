@@ -12,10 +12,10 @@
  * then it takes its timestamp and is proposed: as a one-phase commit, or as a record that holds until the decision.
  * Whatever had to wait starts over. A conflict that waiting cannot cure is refused at once.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { pointSpan, spanCovers } from '../../src/base/span.ts';
 import { TS_MAX } from '../../src/base/timestamp.ts';

@@ -8,9 +8,9 @@
  * Snapshot (TXN-2, TXN-4): forwards the HLC, stays below the ceiling (which stands in for the lease), and waits for
  * writes prepared or in flight at or below its timestamp.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter, spanContains, spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';

@@ -6,9 +6,9 @@
  * Requests about one attempt (prepare, vote, resolve, forget) look for the attempt before they look at the range's
  * generation (TXN-11): an answer that is already known does not become unknown because the range has split.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { unreachable } from '../../src/base/assert.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { RangeReply, RangeRequest } from '../range/requests.ts';
 import { describeRange, splitRange, transferLeadership } from './eval-admin.ts';
 import { blockersOf, checkGrant, lockRows, releaseLocks } from './eval-lock.ts';

@@ -9,11 +9,11 @@
  * - TXN-12: an outcome goes once it is `free` and its attempt's time lies below `horizon`, which follows the entries'
  *   timestamps at a fixed distance, so that all replicas forget in the same entry.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { assert } from '../../src/base/assert.ts';
 import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { RangeId, TxnId } from '../../src/base/ids.ts';
 import { nodeId, rangeId, txnIdTime } from '../../src/base/ids.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TICKS_PER_MS, TS_ZERO, addMs, maxTimestamp } from '../../src/base/timestamp.ts';
@@ -28,9 +28,9 @@ export const HORIZON_MS = 60_000;
  * Old outcomes go a second's worth at a time: a `Map` is walked past all that was deleted at its beginning. When, is a
  * function of the horizon alone, and so the same at every replica.
  */
-/** TXN-12 broken. */
-const FORGET_EARLY_MS = 2000;
 const FORGET_TICKS = 1000 * TICKS_PER_MS;
+/** The horizon while TXN-12 is broken. */
+const FORGET_EARLY_MS = 2000;
 /** How many outcomes that must stay the search for old ones steps over. */
 const KEPT_SCAN_MAX = 4096;
 

@@ -11,11 +11,11 @@
  *
  * What it does not do: disk, network, the Ready loop (cluster/store), or anything about other ranges.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { assert } from '../../src/base/assert.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { LockId, NodeId, RangeId, TxnId } from '../../src/base/ids.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { addMs, maxTimestamp, timestampOfUnixMs } from '../../src/base/timestamp.ts';

@@ -1,10 +1,10 @@
 /**
  * Whole ranges from a leader to a peer that its log no longer reaches: the range's state, its versions in chunks, the
- * staged parts of large transactions. One transfer at a time to a peer, and one at a time is received; a chunk leaves when the one before is
- * durable at the receiver, so nothing piles up.
+ * staged parts of large transactions. One transfer at a time to a peer, and one at a time is received; a chunk leaves
+ * when the one before is durable at the receiver, so nothing piles up.
  *
- * RANGE-2: while a split is in memory only, no snapshot is taken. A snapshot whose span overlaps another replica of the receiving node is refused until that one has applied
- * its split. The receiver marks the range, synced, before it replaces anything; a restart that finds the mark keeps
+ * RANGE-2: while a split is in memory only, no snapshot is taken. A snapshot whose span overlaps another replica of the
+ * receiving node is refused until that one has applied its split. The receiver marks the range, synced, before it replaces anything; a restart that finds the mark keeps
  * term, vote and log (votes rest on them) but applies nothing, does not campaign, and asks for a snapshot.
  */
 import type { NodeId, RangeId } from '../../src/base/ids.ts';

@@ -11,13 +11,13 @@
  * the same or an earlier sync (CLOCK-1); entries of a range are applied one at a time, in order; a failed sync ends
  * the node. What it does not do: evaluate requests (cluster/replica), move replicas between nodes.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import type { Cancellation } from '../../src/base/cancellation.ts';
 import { assert } from '../../src/base/assert.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -331,7 +331,7 @@ export class Store {
 
   /* ---------- checkpoints ---------- */
 
-  /** Called in the middle of `apply`: only schedules. A checkpoint begins in a turn of its own, between entries. */
+  /** Called in the middle of `apply`, or of a message: only schedules. A checkpoint begins in a turn of its own, between entries. */
   onCheckpointNeeded(): void {
     this.#ports.env.scheduler.defer(() => void this.checkpoint());
   }

@@ -8,11 +8,11 @@
  * Where that is not certain, the outcome is learnt by recovery before anyone is told; if it cannot be learnt: 40003.
  * A range that has split refuses, and the attempt is aborted durably and made again under a new id.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { must } from '../../src/base/assert.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import {
   KEY_MAX,

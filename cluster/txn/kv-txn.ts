@@ -6,11 +6,11 @@
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
  * it has waited throws `cancelled`.
  */
-import { isBroken } from '../../src/base/mutant.ts';
 import { Cancellation, cancellationOf } from '../../src/base/cancellation.ts';
 import type { LockId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { intersectSpans } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';

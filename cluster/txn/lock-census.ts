@@ -4,7 +4,7 @@
  * then about the sessions that have held locks for a while, and is told of those that nobody knows.
  */
 import type { LockId, NodeId, RangeId } from '../../src/base/ids.ts';
-import type { RangeRouter } from '../range/range-router.ts';
+import type { RangeSender } from '../range/range-sender.ts';
 import type { Transport } from '../transport/transport.ts';
 
 const METHOD = 'lock.census';
@@ -18,16 +18,16 @@ interface CensusBody {
 
 export class LockCensus {
   readonly #self: NodeId;
-  readonly #router: RangeRouter;
+  readonly #sender: RangeSender;
   readonly #transport: Transport;
   /** Sessions of this gateway that may hold locks. */
   readonly #sessions = new Set<LockId>();
 
-  constructor(ports: { self: NodeId; router: RangeRouter; transport: Transport }) {
+  constructor(ports: { self: NodeId; sender: RangeSender; transport: Transport }) {
     this.#self = ports.self;
-    this.#router = ports.router;
+    this.#sender = ports.sender;
     this.#transport = ports.transport;
-    ports.transport.register(METHOD, (body) => this.#onAsked(body as CensusBody));
+    ports.transport.register(METHOD, (body, { from }) => this.#onAsked(from, body as CensusBody));
   }
 
   /** Before a session's first request for a lock leaves. */
@@ -42,14 +42,15 @@ export class LockCensus {
   /** The leader's side. */
   ask(gateway: NodeId, range: RangeId, lockIds: readonly LockId[]): void {
     const body: CensusBody = { rangeId: range, lockIds: lockIds.slice(0, SESSIONS_MAX) };
-    if (gateway === this.#self) this.#onAsked(body);
+    if (gateway === this.#self) this.#onAsked(this.#self, body);
     else this.#transport.cast(gateway, METHOD, body);
   }
 
-  #onAsked({ rangeId, lockIds }: CensusBody): void {
-    for (const lockId of lockIds) {
-      if (this.#sessions.has(lockId as LockId)) continue;
-      this.#router.castRelease(rangeId, lockId as LockId);
+  /** Whoever asks is the one that holds them. */
+  #onAsked(leader: NodeId, { rangeId, lockIds }: CensusBody): void {
+    for (const lockId of lockIds as readonly LockId[]) {
+      if (this.#sessions.has(lockId)) continue;
+      this.#sender.cast(leader, { kind: 'release', rangeId, generation: 0, lockId });
     }
   }
 }

@@ -4,31 +4,29 @@
  */
 import { mutantState } from './mutant-state.ts';
 
-export const RULES = [
-  'CLOCK-1',
-  'CLOCK-2',
-  'LEASE-1',
-  'LEASE-2',
-  'LEASE-3',
-  'LEASE-4',
-  'LEASE-5',
-  'RANGE-1',
-  'RANGE-2',
-  'TXN-1',
-  'TXN-2',
-  'TXN-3',
-  'TXN-4',
-  'TXN-5',
-  'TXN-6',
-  'TXN-7',
-  'TXN-8',
-  'TXN-9',
-  'TXN-10',
-  'TXN-11',
-  'TXN-12',
-  'TXN-13',
-] as const;
-export type Rule = (typeof RULES)[number];
+export type Rule =
+  | 'CLOCK-1'
+  | 'CLOCK-2'
+  | 'LEASE-1'
+  | 'LEASE-2'
+  | 'LEASE-3'
+  | 'LEASE-4'
+  | 'LEASE-5'
+  | 'RANGE-1'
+  | 'RANGE-2'
+  | 'TXN-1'
+  | 'TXN-2'
+  | 'TXN-3'
+  | 'TXN-4'
+  | 'TXN-5'
+  | 'TXN-6'
+  | 'TXN-7'
+  | 'TXN-8'
+  | 'TXN-9'
+  | 'TXN-10'
+  | 'TXN-11'
+  | 'TXN-12'
+  | 'TXN-13';
 
 export function isBroken(rule: Rule): boolean {
   return mutantState.broken === rule;

@@ -258,7 +258,7 @@ export class QuorateNode {
     const router = new RangeRouter(env, sender, members);
     const recovery = new Recovery(env, router, clock);
     this.#recovery = recovery;
-    const census = new LockCensus({ self, router, transport });
+    const census = new LockCensus({ self, sender, transport });
     this.#census = census;
     transport.onPeerChange((peer, isUp) => {
       if (!isUp) router.forgetLeader(peer);

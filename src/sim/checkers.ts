@@ -69,9 +69,9 @@ export class ReplicaChecker {
     }
   }
 
-  /** What has not come to an end: undecided transactions, and locks that nobody holds any more. */
+  /** What has not come to an end: replicas without data, undecided transactions, locks that nobody holds any more. */
   leftovers(): string[] {
-    const left: string[] = [];
+    const left = this.#missingReplicas();
     for (const [{ id }, { rangeId, state, replica }] of this.#groups()) {
       if (state.prepared.size > 0)
         left.push(`node ${id}, range ${rangeId}: ${state.prepared.size} undecided`);
@@ -79,6 +79,18 @@ export class ReplicaChecker {
       if (locks > 0) left.push(`node ${id}, range ${rangeId}: ${locks} row locks`);
     }
     return left;
+  }
+
+  /** Every node that is up has the data of every range that it is to have. */
+  #missingReplicas(): string[] {
+    const ranges = new Set([...this.#groups()].map(([, { rangeId }]) => rangeId));
+    return this.#cluster.alive().flatMap(({ id, node }) =>
+      [...ranges].flatMap((range) => {
+        const group = node?.store.group(range);
+        const isThere = group !== undefined && !group.isBroken && !group.isInstalling;
+        return isThere ? [] : [`node ${id}: no data of range ${range}`];
+      }),
+    );
   }
 
   /** All replicas of a range have the same versions, once they have applied the same. */

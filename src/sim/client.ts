@@ -27,7 +27,6 @@ const EXPECTED = ['40001', '40P01', '40003', '55P03', '57P01', '57P03', '58000']
 const AMBIGUOUS = '40003';
 
 export class SimClient {
-  readonly node: number;
   readonly #world: SimWorld;
   readonly #session: Session;
   readonly #process: SimProcess;
@@ -54,13 +53,12 @@ export class SimClient {
           .then(resolve, reject);
       });
     });
-    const client = new SimClient(nodeId, world, await patiently(world, opening), process);
+    const client = new SimClient(world, await patiently(world, opening), process);
     fatal.report = () => (client.#isLost = true);
     return client;
   }
 
-  private constructor(node: number, world: SimWorld, session: Session, process: SimProcess) {
-    this.node = node;
+  private constructor(world: SimWorld, session: Session, process: SimProcess) {
     this.#world = world;
     this.#session = session;
     this.#process = process;
@@ -125,6 +123,11 @@ export class SimClient {
     if (this.#process.isAlive) this.#process.run(() => this.#session.close());
     this.#isLost = true;
   }
+}
+
+/** The same, of what was found. */
+export function mapOutcome<T, U>(outcome: Outcome<T>, map: (value: T) => U): Outcome<U> {
+  return outcome.kind === 'ok' ? { kind: 'ok', value: map(outcome.value) } : outcome;
 }
 
 /** Errors before COMMIT was asked for leave no doubt: the block ends with its connection. */

@@ -5,6 +5,7 @@
 import { rangeId } from '../base/ids.ts';
 import type { EmbeddedCluster, Machine } from './cluster.ts';
 import type { LinkFaults, SimWorld } from './world.ts';
+import { CALM_LINKS } from './world.ts';
 
 export const FAULTS = [
   'crash',
@@ -28,8 +29,6 @@ export const FAULTS = [
   'split',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
-
-const CALM: LinkFaults = { lossRate: 0, duplicateRate: 0, delayMinMs: 0.1, delayMaxMs: 1 };
 
 export class FaultInjector {
   readonly #world: SimWorld;
@@ -75,7 +74,7 @@ export class FaultInjector {
   async heal(): Promise<void> {
     const { net, machines } = this.#cluster;
     net.heal();
-    net.faults = CALM;
+    net.faults = CALM_LINKS;
     for (const machine of machines) {
       machine.process?.resume();
       machine.clock.wake();

@@ -39,7 +39,6 @@ export interface SimulationReport {
   readonly setting: string;
   readonly traceHash: number;
   readonly virtualMs: number;
-  readonly events: number;
   /** Pieces of work that clients have done, whatever came of them. */
   readonly steps: number;
   readonly transactions: Readonly<Record<'ok' | 'fail' | 'info', number>>;
@@ -106,7 +105,7 @@ class Simulation {
     }
     const verdict = checkTransactions(this.#history.transactions);
     if (!verdict.isStrictlySerializable) this.#failure ??= new Violation(explain(verdict));
-    const { traceHash, nowMs, steps } = this.#world;
+    const { traceHash, nowMs } = this.#world;
     return {
       seed: this.#options.seed,
       failure: this.#failure === undefined ? undefined : this.#words(this.#failure),
@@ -114,7 +113,6 @@ class Simulation {
       setting: this.#setting,
       traceHash,
       virtualMs: nowMs,
-      events: steps,
       steps: this.#steps,
       transactions: verdict.counts,
       faults: this.#injector.counts,
@@ -213,7 +211,6 @@ class Simulation {
       random: this.#world.random,
       history: this.#history,
       pause: (ms) => this.#pause(ms),
-      connect: (node) => this.#connect(node),
       fail: (message) => {
         throw new Violation(message);
       },

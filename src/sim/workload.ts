@@ -13,8 +13,6 @@ export interface WorkloadContext {
   readonly history: Recorder;
   /** Virtual milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
-  /** A further connection: to that node, or to any that is up. Throws `ConnectionLost`, or `SqlError`. */
-  readonly connect: (node?: number) => Promise<SimClient>;
   /** Ends the run: something that must hold does not. */
   readonly fail: (message: string) => never;
 }

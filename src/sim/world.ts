@@ -52,8 +52,6 @@ export class SimWorld {
   /** A heap by (at, number). */
   readonly #events: Event[] = [];
   #number = 0;
-  /** Events run so far: the length of the trace. */
-  steps = 0;
   /** A rolling hash of what happened when: two runs of one seed have the same. */
   traceHash = 0;
 
@@ -92,7 +90,6 @@ export class SimWorld {
         return isDone();
       }
       this.nowMs = event.at;
-      this.steps++;
       this.note(Math.floor(event.at * 1000) ^ event.number);
       event.fn?.();
     }
@@ -260,6 +257,13 @@ export interface LinkFaults {
   delayMaxMs: number;
 }
 
+export const CALM_LINKS: Readonly<LinkFaults> = {
+  lossRate: 0,
+  duplicateRate: 0,
+  delayMinMs: 0.1,
+  delayMaxMs: 1,
+};
+
 /** Who hears whom. Frames of a link may overtake each other when the delays differ. */
 export class SimSwitch {
   readonly #world: SimWorld;
@@ -268,7 +272,7 @@ export class SimSwitch {
   /** Links on which everything takes this much longer. */
   readonly #clogged = new Map<string, number>();
   #incarnation = 0;
-  faults: LinkFaults = { lossRate: 0, duplicateRate: 0, delayMinMs: 0.1, delayMaxMs: 1 };
+  faults: Readonly<LinkFaults> = CALM_LINKS;
 
   constructor(world: SimWorld) {
     this.#world = world;

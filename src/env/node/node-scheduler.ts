@@ -25,12 +25,15 @@ function runTasks(): void {
 
 function runLastTasks(): void {
   isArmed = false;
-  // What the promises between the two have deferred.
-  runTasks();
-  const due = lastTasks;
-  lastTasks = [];
-  runAll(due, (left) => (lastTasks = [...left, ...lastTasks]));
-  if (tasks.length + lastTasks.length > 0) arm();
+  try {
+    // What the promises between the two have deferred.
+    runTasks();
+    const due = lastTasks;
+    lastTasks = [];
+    runAll(due, (left) => (lastTasks = [...left, ...lastTasks]));
+  } finally {
+    if (tasks.length + lastTasks.length > 0) arm();
+  }
 }
 
 /** What a task throws reaches the event loop, as from an immediate of its own; those after it are kept. */
@@ -42,10 +45,7 @@ function runAll(due: readonly Task[], keep: (left: readonly Task[]) => void): vo
       task();
     }
   } finally {
-    if (done < due.length) {
-      keep(due.slice(done));
-      arm();
-    }
+    if (done < due.length) keep(due.slice(done));
   }
 }
 

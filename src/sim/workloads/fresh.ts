@@ -5,6 +5,7 @@
  */
 import type { Operation } from '../../check/history.ts';
 import type { SimClient } from '../client.ts';
+import { mapOutcome } from '../client.ts';
 import type { Workload, WorkloadContext } from '../workload.ts';
 
 const BURST = 50;
@@ -31,9 +32,10 @@ export const fresh: Workload = {
 async function read(client: SimClient, { history }: WorkloadContext): Promise<void> {
   await history.run([['r', 'fresh', null]], async () => {
     const found = await client.single('SELECT value FROM fresh WHERE key = 0');
-    if (found.kind !== 'ok') return found;
-    const value = Number(found.value.rows[0]?.[0] ?? 0);
-    return { kind: 'ok', value: [['r', 'fresh', value === 0 ? null : value]] };
+    return mapOutcome(found, ({ rows }) => {
+      const value = Number(rows[0]?.[0] ?? 0);
+      return [['r', 'fresh', value === 0 ? null : value]];
+    });
   });
 }
 
@@ -41,6 +43,6 @@ async function write(client: SimClient, { history }: WorkloadContext): Promise<v
   const op: Operation = ['w', 'fresh', history.value()];
   await history.run([op], async () => {
     const done = await client.single(`UPDATE fresh SET value = ${op[2]} WHERE key = 0`);
-    return done.kind === 'ok' ? { kind: 'ok', value: [op] } : done;
+    return mapOutcome(done, () => [op]);
   });
 }

@@ -4,7 +4,8 @@
  * long forks, causal reversals and stale reads show as circles in the history.
  */
 import type { Operation } from '../../check/history.ts';
-import type { Outcome, SimClient } from '../client.ts';
+import type { SimClient } from '../client.ts';
+import { mapOutcome } from '../client.ts';
 import type { Workload, WorkloadContext } from '../workload.ts';
 
 const KEYS = 6;
@@ -47,7 +48,7 @@ const updateText = (key: number, value: number): string =>
 async function readOne(client: SimClient, { random, history }: WorkloadContext): Promise<void> {
   const key = random.int(0, KEYS - 1);
   await history.run([['r', named(key), null]], async () =>
-    mapped(await client.single(selectText(key)), ({ rows }) => [seen(key, rows)]),
+    mapOutcome(await client.single(selectText(key)), ({ rows }) => [seen(key, rows)]),
   );
 }
 
@@ -56,7 +57,7 @@ async function writeOne(client: SimClient, { random, history }: WorkloadContext)
   const value = history.value();
   const op: Operation = ['w', named(key), value];
   await history.run([op], async () =>
-    mapped(await client.single(updateText(key, value)), () => [op]),
+    mapOutcome(await client.single(updateText(key, value)), () => [op]),
   );
 }
 
@@ -75,7 +76,7 @@ async function compareAndSet(
   await history.run([expected, write], async () => {
     const text = `${updateText(key, value)} AND value = ${before}`;
     // Nothing is known of one that found another value.
-    return mapped(await client.single(text), ({ tag }) =>
+    return mapOutcome(await client.single(text), ({ tag }) =>
       tag === 'UPDATE 1' ? [expected, write] : [],
     );
   });
@@ -106,8 +107,4 @@ async function several(
       return ops;
     }),
   );
-}
-
-function mapped<T, U>(outcome: Outcome<T>, map: (value: T) => U): Outcome<U> {
-  return outcome.kind === 'ok' ? { kind: 'ok', value: map(outcome.value) } : outcome;
 }

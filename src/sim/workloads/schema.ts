@@ -44,7 +44,7 @@ export function schema(): Workload {
       else if (kind < 0.8) {
         const text = `UPDATE things SET size = ${random.int(0, 9)} WHERE size = ${random.int(0, 9)} AND id % 7 = 0`;
         await client.single(text, CHANGED);
-      } else await moveBatch(client, random.int(1, Math.max(1, lastId)));
+      } else await deleteBatch(client, random.int(1, Math.max(1, lastId)));
     },
 
     check: (client, context) => agree(client, context),
@@ -77,8 +77,8 @@ async function countBatch(
   if (count !== 0 && count !== BATCH_ROWS) fail(`schema: ${count} rows of a batch are there`);
 }
 
-/** All rows of a batch go, or come back with other sizes. */
-async function moveBatch(client: SimClient, id: number): Promise<void> {
+/** All rows of a batch go at once. */
+async function deleteBatch(client: SimClient, id: number): Promise<void> {
   await client.transaction(async () => {
     const rows = await client.query(`SELECT batch FROM things WHERE id = ${id}`);
     const batch = rows[0]?.[0];

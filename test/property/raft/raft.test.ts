@@ -7,25 +7,9 @@ import { quorumValue, voteResult } from '../../../cluster/raft/quorum.ts';
 import { ByteDecodeError } from '../../../src/base/bytes.ts';
 import { nodeId } from '../../../src/base/ids.ts';
 import type { Random } from '../../../src/env/env.ts';
+import { seededRandom } from '../../../src/sim/world.ts';
 import type { ClusterOptions } from '../../support/raft-cluster.ts';
 import { RaftCluster } from '../../support/raft-cluster.ts';
-
-function seeded(seed: number): Random {
-  let state = seed >>> 0 || 1;
-  const next = (): number => {
-    state ^= state << 13;
-    state >>>= 0;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 4294967296;
-  };
-  return {
-    next,
-    int: (min, max) => min + Math.floor(next() * (max - min + 1)),
-    bytes: (count) => new Uint8Array(count),
-  };
-}
 
 /** How often each event comes, among all; drawn for each run, so that rare ones are common in some. */
 type Weights = readonly (readonly [event: Event, weight: number])[];
@@ -105,7 +89,7 @@ function heal(cluster: RaftCluster, seed: number): void {
 
 /** Every node's ticks come when they like. */
 function runFree(seed: number, options: ClusterOptions): RaftCluster {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const electionTicks = [3, 5, 10][random.int(0, 2)]!;
   const cluster = new RaftCluster(
     { ...options, raft: { electionTicks, heartbeatTicks: random.int(1, 2), ...options.raft } },
@@ -125,7 +109,7 @@ function runFree(seed: number, options: ClusterOptions): RaftCluster {
 
 /** All nodes' clocks run at one rate: what the lease asks for. */
 function runTimed(seed: number, options: ClusterOptions): RaftCluster {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const electionTicks = [3, 5, 10][random.int(0, 2)]!;
   const cluster = new RaftCluster(
     { ...options, raft: { electionTicks, heartbeatTicks: random.int(1, 2), ...options.raft } },
