@@ -263,7 +263,6 @@ function liftedValues(
 }
 
 /** A portal that is executed again after its end gives no rows, and its tag says so. */
-
 function finishedPortal({ name, prepared, rows }: Portal): string {
   if (prepared.description?.columns === undefined) {
     throw new SqlError(SQLSTATE.OBJECT_NOT_IN_PREREQUISITE_STATE, `portal "${name}" cannot be run`);

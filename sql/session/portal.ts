@@ -25,6 +25,12 @@ export class Portal {
     this.parameters = parameters;
   }
 
+  /** As if it had never been executed: its transaction is run again. */
+  restart(): void {
+    this.close();
+    this.isDone = false;
+  }
+
   close(): void {
     this.rows?.close();
     this.rows = undefined;

@@ -241,6 +241,7 @@ export class QuorateSession implements Session {
         const failure = this.#translate(error);
         if (unit === undefined || !unit.canRetry(failure, sink)) throw failure;
         unit.restart(sink);
+        job.portal?.restart();
         i = unit.index;
         yield* wait(this.#turn());
       }
