@@ -39,6 +39,8 @@ export interface RoundAnswer {
 export interface ClockPeers {
   sendRound(to: NodeId, request: RoundRequest): void;
   sendAnswer(to: NodeId, answer: RoundAnswer): void;
+  /** A majority has been out of reach for a while. */
+  isCutOff(): boolean;
 }
 
 interface Waiter {
@@ -51,7 +53,7 @@ interface Waiter {
 /** A round that the first ones asked have not answered goes to all after this long, and so again and again. */
 const WIDEN_MS = 20;
 const RESEND_MS = 150;
-/** How long `tryGather` and `tryPublish` wait for a majority. */
+/** How long `tryGather` and `tryPublish` wait for a majority, unless this node is cut off anyway. */
 export const MAJORITY_MAX_MS = 4000;
 
 export class QuorumClock {
@@ -206,8 +208,9 @@ export class QuorumClock {
   /** The round goes on; those who have waited too long for it, or for the next, are told. */
   #giveUp(): void {
     const before = this.#env.clock.monotonicMs() - MAJORITY_MAX_MS;
+    const isCutOff = this.#peers.isCutOff();
     const isLate = ({ reject, sinceMs }: Waiter): boolean =>
-      reject !== undefined && sinceMs < before;
+      reject !== undefined && (isCutOff || sinceMs < before);
     const late = [...this.#current, ...this.#next].filter(isLate);
     if (late.length === 0) return;
     this.#current = this.#current.filter((waiter) => !isLate(waiter));

@@ -4,7 +4,7 @@
  * - `moved` carries newer descriptors: of two that overlap, the higher generation wins.
  * - `notLeader` may name the leader; without a name, or when a node cannot be reached, the next replica is asked.
  *
- * `send` re-sends until it has a real answer or the deadline has passed (`unavailable`); requests that must not be sent
+ * `send` re-sends until it has a real answer, or the deadline has passed or this node is cut off (`unavailable`); requests that must not be sent
  * twice blindly (prepares) use `sendOnce`. Nothing here rests on a clock but the deadlines.
  */
 import { assert, must } from '../../src/base/assert.ts';
@@ -49,13 +49,16 @@ export type Attempted =
 export class RangeRouter {
   readonly #env: Env;
   readonly #sender: RangeSender;
+  readonly #isCutOff: () => boolean;
   /** In key order, covering the whole key space without gaps. */
   #descriptors: RangeDescriptor[];
   readonly #leaders = new Map<number, NodeId>();
 
-  constructor(env: Env, sender: RangeSender, replicas: readonly NodeId[]) {
+  /** `isCutOff`: this node has been without a majority of the cluster for a while, and finds nobody. */
+  constructor(env: Env, sender: RangeSender, replicas: readonly NodeId[], isCutOff: () => boolean) {
     this.#env = env;
     this.#sender = sender;
+    this.#isCutOff = isCutOff;
     this.#descriptors = [
       { rangeId: rangeId(1), generation: 0, start: KEY_MIN, end: KEY_MAX, replicas },
     ];
@@ -168,7 +171,7 @@ export class RangeRouter {
       }
       if (options.cancellation?.isCancelled === true) throw new KvError('cancelled', 'cancelled');
       const isHinted = this.#noteFailure(descriptor, attempted);
-      if (clock.monotonicMs() > deadline) throw this.#unavailable(descriptor, attempted);
+      if (this.hasGivenUp(deadline)) throw this.#unavailable(descriptor, attempted);
       if (!isHinted) {
         await this.#env.scheduler.sleep(Math.min(RETRY_MAX_MS, RETRY_MS * tries));
       }
@@ -185,6 +188,11 @@ export class RangeRouter {
     tries = 0,
   ): MaybePromise<Attempted> {
     return this.#tryAt(this.#guess(descriptor, tries), descriptor, request, options);
+  }
+
+  /** Whether to look for a leader no longer. */
+  hasGivenUp(deadlineMs: number): boolean {
+    return this.#env.clock.monotonicMs() > deadlineMs || this.#isCutOff();
   }
 
   /** Learns from an attempt that brought no answer; true when the leader's name is now known. */

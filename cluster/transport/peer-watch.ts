@@ -1,20 +1,22 @@
 /**
- * Which peers can be talked to: connected, and heard lately. A process that is stopped, or a machine that is gone
- * without a word, keeps its connections for minutes; whoever waits for it should ask elsewhere long before. So nodes
- * say something to each other all the time (a ping is a frame with nothing but its stamp), and a peer that was silent
- * for `SILENT_MS` counts as down until it is heard again.
+ * Which peers can be talked to: connected, heard lately, and hearing us. A process that is stopped, or a machine that is
+ * gone without a word, keeps its connections for minutes; whoever waits for it should ask elsewhere long before. So
+ * nodes say something to each other all the time, and a peer that was silent for `SILENT_MS` counts as down until it is
+ * heard again. A ping says whether the one who sends it hears the other: where frames pass one way only both sides take
+ * each other for down, for neither would get an answer.
  *
  * Only a hint, for whom to ask and what to give up: nothing safe rests on it.
  */
 import type { NodeId } from '../../src/base/ids.ts';
 import type { Env } from '../../src/env/env.ts';
 
-export const PING_MS = 400;
-/** Two election timeouts. */
-export const SILENT_MS = 2000;
+export const PING_MS = 250;
+/** One and a half election timeouts: about when others have taken over what a peer was leading. */
+export const SILENT_MS = 1500;
 
 export interface PeerWatchPorts {
-  ping(peer: NodeId): void;
+  /** `isHeard`: the peer is, lately. */
+  ping(peer: NodeId, isHeard: boolean): void;
   onChange(peer: NodeId, isUp: boolean): void;
 }
 
@@ -23,6 +25,8 @@ export class PeerWatch {
   readonly #ports: PeerWatchPorts;
   /** By connected peer: when it was last heard, on the monotonic clock. */
   readonly #heardMs = new Map<NodeId, number>();
+  /** Connected peers that say that they do not hear this node. */
+  readonly #deaf = new Set<NodeId>();
   readonly #up = new Set<NodeId>();
   #lastTickMs = 0;
   #isStopped = false;
@@ -47,18 +51,28 @@ export class PeerWatch {
 
   onConnected(peer: NodeId): void {
     this.#heardMs.set(peer, this.#env.clock.monotonicMs());
+    this.#deaf.delete(peer);
     this.#setUp(peer, true);
   }
 
   onLost(peer: NodeId): void {
     this.#heardMs.delete(peer);
+    this.#deaf.delete(peer);
     this.#setUp(peer, false);
+  }
+
+  /** A ping arrived: it was heard (`onHeard`), and says whether the peer hears this node. */
+  onPing(peer: NodeId, isHeard: boolean): void {
+    if (!this.#heardMs.has(peer)) return;
+    if (isHeard) this.#deaf.delete(peer);
+    else this.#deaf.add(peer);
+    this.#setUp(peer, isHeard);
   }
 
   onHeard(peer: NodeId): void {
     if (!this.#heardMs.has(peer)) return;
     this.#heardMs.set(peer, this.#env.clock.monotonicMs());
-    if (!this.#up.has(peer)) this.#setUp(peer, true);
+    if (!this.#up.has(peer) && !this.#deaf.has(peer)) this.#setUp(peer, true);
   }
 
   #tick(): void {
@@ -69,9 +83,10 @@ export class PeerWatch {
     const wasAsleep = now - this.#lastTickMs > SILENT_MS / 2;
     this.#lastTickMs = now;
     for (const [peer, heardMs] of this.#heardMs) {
-      this.#ports.ping(peer);
+      const isHeard = wasAsleep || now - heardMs <= SILENT_MS;
+      this.#ports.ping(peer, isHeard);
       if (wasAsleep) this.#heardMs.set(peer, now);
-      else if (now - heardMs > SILENT_MS) this.#setUp(peer, false);
+      else if (!isHeard) this.#setUp(peer, false);
     }
   }
 

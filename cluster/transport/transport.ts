@@ -64,6 +64,7 @@ const KIND_ANSWER = 3;
 const KIND_FAILURE = 4;
 const KIND_CAST = 5;
 const KIND_CANCEL = 6;
+const KIND_PING = 7;
 
 const OUTSTANDING_MAX = 100_000;
 /** A frame that has grown to this leaves before the turn has ended. */
@@ -107,8 +108,7 @@ export class Transport {
     this.#network = network;
     this.#stamps = stamps;
     this.#watch = new PeerWatch(env, {
-      // A frame with nothing in it: its stamp is all there is to say.
-      ping: (peer) => this.#afterWrite(peer, this.#frameFor(peer)),
+      ping: (peer, isHeard) => this.#ping(peer, isHeard),
       onChange: (peer, isUp) => this.#onPeer(peer, isUp),
     });
   }
@@ -151,6 +151,13 @@ export class Transport {
     frame.u8(KIND_RAFT);
     frame.varint(range);
     frame.bytes(bytes);
+    this.#afterWrite(to, frame);
+  }
+
+  #ping(to: NodeId, isHeard: boolean): void {
+    const frame = this.#frameFor(to);
+    frame.u8(KIND_PING);
+    frame.u8(isHeard ? 1 : 0);
     this.#afterWrite(to, frame);
   }
 
@@ -304,6 +311,9 @@ export class Transport {
   #onMessage(from: NodeId, reader: ByteReader): void {
     const kind = reader.u8();
     switch (kind) {
+      case KIND_PING:
+        this.#watch.onPing(from, reader.u8() === 1);
+        return;
       case KIND_RAFT: {
         const range = reader.varint();
         if (range === 0) throw new ByteDecodeError('no such range');

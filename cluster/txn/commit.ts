@@ -260,7 +260,7 @@ async function askVoteSlow(
     const vote = voteOf(services, attempted);
     if (vote !== undefined) return vote;
     const isHinted = router.noteFailure(descriptor, attempted);
-    if (env.clock.monotonicMs() > deadline) return { kind: 'unavailable' };
+    if (router.hasGivenUp(deadline)) return { kind: 'unavailable' };
     if (!isHinted) await env.scheduler.sleep(Math.min(200, RETRY_MS * tries));
     const options = { timeoutMs: voteTimeoutMs(request) };
     attempted = await router.sendOnce(descriptor, request, options, tries);

@@ -42,6 +42,7 @@ import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
 import { Recovery } from '../../cluster/txn/recovery.ts';
 import { SchemaNews } from '../../cluster/txn/schema-news.ts';
 import { IdSource } from '../../cluster/txn/txn-services.ts';
+import { MajorityWatch } from '../../cluster/transport/majority-watch.ts';
 import { Transport } from '../../cluster/transport/transport.ts';
 import type { Engine } from '../../storage/engine/engine.ts';
 import { MvccStore } from '../../storage/mvcc/mvcc-store.ts';
@@ -95,6 +96,7 @@ export class QuorateNode {
   readonly clock: QuorumClock;
   readonly store: Store;
   readonly transport: Transport;
+  readonly #majority: MajorityWatch;
   readonly kv: ClusterKvClient;
   readonly #mvcc: MvccStore;
   readonly #log: RaftLogStore;
@@ -162,6 +164,8 @@ export class QuorateNode {
         guard.onWallReading(from, wallMs);
       },
     });
+    this.#majority = new MajorityWatch(env.clock, members.length);
+    this.transport.onPeerChange((peer, isUp) => this.#majority.onPeerChange(peer, isUp));
     const ceiling = new ClockCeiling(
       { appendCeiling: (ts) => durable.log.append({ ranges: [], clockCeiling: ts }) },
       durable.floor,
@@ -185,6 +189,7 @@ export class QuorateNode {
     const peers = {
       sendRound: (to: NodeId, request: RoundRequest) => transport.cast(to, 'clock.round', request),
       sendAnswer: (to: NodeId, answer: RoundAnswer) => transport.cast(to, 'clock.answer', answer),
+      isCutOff: () => this.#majority.isCutOff,
     };
     const clock = new QuorumClock(
       { env: this.#env, hlc: this.hlc, ceiling, peers },
@@ -255,7 +260,7 @@ export class QuorateNode {
     const env = this.#env;
     const self = this.#self;
     const sender = new RangeSender(env, self, this.store, transport);
-    const router = new RangeRouter(env, sender, members);
+    const router = new RangeRouter(env, sender, members, () => this.#majority.isCutOff);
     const recovery = new Recovery(env, router, clock);
     this.#recovery = recovery;
     const census = new LockCensus({ self, sender, transport });

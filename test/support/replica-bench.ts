@@ -64,7 +64,11 @@ export class ReplicaBench {
     this.suspendWatch = new SuspendWatch(env.clock, 50);
     this.suspendWatch.sample();
     const ceiling = new ClockCeiling({ appendCeiling: () => Promise.resolve() }, TS_MAX);
-    const peers = { sendRound: () => undefined, sendAnswer: () => undefined };
+    const peers = {
+      sendRound: () => undefined,
+      sendAnswer: () => undefined,
+      isCutOff: () => false,
+    };
     const clock = new QuorumClock({ env, hlc: this.hlc, ceiling, peers }, this.self, [this.self]);
     const descriptor = {
       rangeId: rangeId(1),

@@ -30,7 +30,7 @@ beforeEach(() => {
     },
   };
   watch = new PeerWatch(env as unknown as Env, {
-    ping: (peer) => void events.push(`ping ${peer}`),
+    ping: (peer, isHeard) => void events.push(`ping ${peer}${isHeard ? '' : ', not heard'}`),
     onChange: (peer, isUp) => void events.push(`${peer} ${isUp ? 'up' : 'down'}`),
   });
   watch.start();
@@ -60,6 +60,21 @@ describe('peer watch', () => {
     watch.onLost(B);
     watch.onHeard(B);
     expect(watch.isUp(B)).toBe(false);
+  });
+
+  it('takes a peer for lost that does not hear this node, and tells those that it does not hear', () => {
+    watch.onConnected(B);
+    watch.onPing(B, false);
+    watch.onHeard(B);
+    expect(watch.isUp(B)).toBe(false);
+    watch.onPing(B, true);
+    expect(watch.isUp(B)).toBe(true);
+    watch.onPing(B, false);
+    watch.onLost(B);
+    watch.onConnected(B);
+    expect(changes()).toEqual(['2 up', '2 down', '2 up', '2 down', '2 up']);
+    pass(SILENT_MS + 2 * PING_MS);
+    expect(events.at(-1)).toBe('ping 2, not heard');
   });
 
   it('does not blame others for its own sleep', () => {

@@ -26,6 +26,7 @@ class Bench {
   readonly clocks = new Map<NodeId, QuorumClock>();
   readonly hlcs = new Map<NodeId, Hlc>();
   nowMs = 0;
+  isCutOff = false;
 
   constructor(wallMs: readonly number[], durable: Timestamp = TS_MAX) {
     const ids = wallMs.map((_, i) => nodeId(i + 1));
@@ -60,6 +61,7 @@ class Bench {
           this.wire.push(() => this.clocks.get(to)?.onRound(self, request)),
         sendAnswer: (to: NodeId, answer: RoundAnswer) =>
           this.wire.push(() => this.clocks.get(to)?.onAnswer(self, answer)),
+        isCutOff: () => this.isCutOff,
       };
       this.hlcs.set(self, hlc);
       this.clocks.set(self, new QuorumClock({ env, hlc, ceiling, peers }, self, ids));

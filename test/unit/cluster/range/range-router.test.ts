@@ -18,7 +18,10 @@ function descriptor(id: number, start: string, end: string, generation: number):
 }
 
 /** A router at node 1 that knows both halves of a split; `answers` say what each node replies. */
-function make(answers: Readonly<Record<number, RangeReply>>): {
+function make(
+  answers: Readonly<Record<number, RangeReply>>,
+  isCutOff = false,
+): {
   readonly world: SimWorld;
   readonly router: RangeRouter;
   readonly asked: NodeId[];
@@ -33,7 +36,7 @@ function make(answers: Readonly<Record<number, RangeReply>>): {
       return { kind: 'reply', reply: answers[to] };
     },
   } as unknown as RangeSender;
-  const router = new RangeRouter(env, sender, MEMBERS);
+  const router = new RangeRouter(env, sender, MEMBERS, () => isCutOff);
   router.learn([descriptor(1, KEY_MIN, 'm', 2), descriptor(2, 'm', KEY_MAX, 2)]);
   return { world, router, asked };
 }
@@ -66,6 +69,19 @@ describe('the router', () => {
     const sent = Promise.resolve(router.send(range, GET, { timeoutMs: 1000 }));
     expect(await world.settle(sent)).toEqual(newer);
     expect(router.find('x' as Key).rangeId).toBe(3);
+  });
+
+  it('looks for a leader no longer when its node is cut off', async () => {
+    const nobody: RangeReply = { kind: 'notLeader', leader: undefined };
+    const answers = { 1: nobody, 2: nobody, 3: nobody };
+    for (const isCutOff of [false, true]) {
+      const { world, router, asked } = make(answers, isCutOff);
+      const range = router.find('x' as Key);
+      const sent = Promise.resolve(router.send(range, GET, { timeoutMs: 1000 }));
+      await expect(world.settle(sent)).rejects.toThrow('no leader can be reached');
+      if (isCutOff) expect(asked).toHaveLength(1);
+      else expect(asked.length).toBeGreaterThan(10);
+    }
   });
 
   it('asks next to what it does not know', () => {
