@@ -1,5 +1,5 @@
 // Makes a fresh clone runnable: installs the locked packages and compiles, each only when something has changed.
-// Plain JavaScript, because it runs before there is a compiler. Used by `npm start`, `npm test` and `npm run bench`.
+// Plain JavaScript, because it runs before there is a compiler. Used by `npm start`, `npm test`, `npm run bench` and `npm run chaos`.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -19,7 +19,8 @@ if (newest([path.join(root, 'package-lock.json')]) > newest([installed])) {
 }
 
 const stamp = path.join(root, 'dist', '.built');
-const sources = ['src', 'sql', 'storage', 'cluster', 'bench'].map((dir) => path.join(root, dir));
+const parts = ['src', 'sql', 'storage', 'cluster', 'bench', 'test/chaos', 'test/support'];
+const sources = parts.map((dir) => path.join(root, dir));
 const configs = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 if (newest([...sources, ...configs.map((file) => path.join(root, file))]) > newest([stamp])) {
   say('compiling ...');

@@ -3,8 +3,9 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
+import { ROOT } from './project-root.ts';
 
-const MAIN = path.join(import.meta.dirname, 'process-cluster-guard.mjs');
+const MAIN = path.join(ROOT, 'test/support/process-cluster-guard.mjs');
 
 export class ProcessGuard {
   readonly #child: ChildProcess;

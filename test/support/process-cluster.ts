@@ -1,7 +1,8 @@
 /**
- * A cluster of real node processes on free ports and in a directory of its own, for end-to-end tests: each node can be
- * killed, started again and asked for its status. Nothing outlives the test: a guard process kills the nodes and
- * removes the directory when the test process ends without having stopped them, whatever ended it.
+ * A cluster of real node processes on free ports and in a directory of its own, for end-to-end tests and chaos:
+ * each node can be killed, started again and asked for its status, and the links between them can be cut. Nothing
+ * outlives the test: a guard process kills the nodes and removes the directory when the test process ends without
+ * having stopped them, whatever ended it.
  *
  * The nodes run from `dist`; QUORATE_DIST names another build. Waiting is polling until a condition holds; its bound
  * only turns a hang into a failure that says what never came, with the end of each node's log.
@@ -16,9 +17,10 @@ import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeStatus } from '../../src/admin/status.ts';
 import { WireClient } from '../../src/client/wire-client.ts';
+import { PeerRelays } from './peer-relays.ts';
 import { ProcessGuard } from './process-cluster-guard.ts';
+import { ROOT } from './project-root.ts';
 
-const ROOT = path.resolve(import.meta.dirname, '../..');
 export const MAIN = path.join(
   process.env.QUORATE_DIST ?? path.join(ROOT, 'dist'),
   'src/bin/quorate.js',
@@ -43,10 +45,21 @@ interface Running {
   readonly exit: Promise<void>;
 }
 
+/** How the process of a node is started. */
+export interface Launch {
+  /** Put before the command. */
+  readonly prefix: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 export interface ProcessClusterOptions {
   readonly nodes?: number;
   /** More options of `quorate start`, the same for every node. */
   readonly flags?: readonly string[];
+  /** Nodes reach each other through `relays`. */
+  readonly hasRelays?: boolean;
+  /** Asked once for each node, before the first is started; its directory exists. */
+  readonly prepare?: (node: ClusterNode) => Promise<Launch>;
 }
 
 /** Asks until there is an answer other than undefined or false. An `ask` that rejects ends the wait. */
@@ -81,7 +94,9 @@ export async function answered<T>(what: string, answer: Promise<T>): Promise<T> 
 export class ProcessCluster {
   readonly dir: string;
   readonly nodes: readonly ClusterNode[];
-  readonly #members: string;
+  readonly #peerPorts: ReadonlyMap<number, number>;
+  readonly #launches = new Map<number, Launch>();
+  #relays: PeerRelays | undefined;
   readonly #flags: readonly string[];
   readonly #guard = new ProcessGuard();
   readonly #running = new Map<number, Running>();
@@ -94,6 +109,15 @@ export class ProcessCluster {
     const ports = await freePorts(count * 3);
     const cluster = new ProcessCluster(count, ports, options.flags ?? []);
     try {
+      if (options.hasRelays === true) {
+        cluster.#relays = await PeerRelays.open(cluster.#peerPorts);
+      }
+      for (const node of cluster.nodes) {
+        fs.mkdirSync(node.dir);
+        if (options.prepare !== undefined) {
+          cluster.#launches.set(node.id, await options.prepare(node));
+        }
+      }
       for (const node of cluster.nodes) cluster.startNode(node.id);
       await cluster.whenReady();
     } catch (error) {
@@ -114,7 +138,7 @@ export class ProcessCluster {
       httpPort: port(count + i),
       dir: path.join(this.dir, `node${i + 1}`),
     }));
-    this.#members = this.nodes.map(({ id }, i) => `${id}=${HOST}:${port(2 * count + i)}`).join(',');
+    this.#peerPorts = new Map(this.nodes.map(({ id }, i) => [id, port(2 * count + i)]));
     this.#guard.watchDirectory(this.dir);
   }
 
@@ -122,6 +146,12 @@ export class ProcessCluster {
     const node = this.nodes.find((each) => each.id === id);
     if (node === undefined) throw new Error(`there is no node ${id}`);
     return node;
+  }
+
+  /** Of a cluster that was started with them. */
+  get relays(): PeerRelays {
+    if (this.#relays === undefined) throw new Error('this cluster has no relays');
+    return this.#relays;
   }
 
   isRunning(id: number): boolean {
@@ -132,18 +162,19 @@ export class ProcessCluster {
   startNode(id: number): void {
     if (this.#running.has(id)) throw new Error(`node ${id} is running`);
     const node = this.node(id);
-    fs.mkdirSync(node.dir, { recursive: true });
+    const { prefix = [], environment = {} } = this.#launches.get(id) ?? {};
     const output = fs.openSync(path.join(node.dir, 'output'), 'a');
-    const child = spawn(
-      process.execPath,
-      [
-        ...[MAIN, 'start', '--data', node.dir, '--id', String(id), '--host', HOST],
-        ...['--sql-port', String(node.sqlPort), '--http-port', String(node.httpPort)],
-        ...['--init-nodes', this.#members, '--cluster-id', path.basename(this.dir)],
-        ...this.#flags,
-      ],
-      { stdio: ['ignore', output, output] },
-    );
+    const [command = process.execPath, ...args] = [
+      ...[...prefix, process.execPath, MAIN],
+      ...['start', '--data', node.dir, '--id', String(id), '--host', HOST],
+      ...['--sql-port', String(node.sqlPort), '--http-port', String(node.httpPort)],
+      ...['--init-nodes', this.#membersFor(id), '--cluster-id', path.basename(this.dir)],
+      ...this.#flags,
+    ];
+    const child = spawn(command, args, {
+      stdio: ['ignore', output, output],
+      env: { ...process.env, ...environment },
+    });
     fs.closeSync(output);
     const { pid } = child;
     if (pid === undefined) throw new Error('the node could not be started');
@@ -156,6 +187,15 @@ export class ProcessCluster {
       });
     });
     this.#running.set(id, { child, exit });
+  }
+
+  /** Itself, and the others as it reaches them. */
+  #membersFor(self: number): string {
+    const addresses = [...this.#peerPorts].map(([id, own]) => {
+      const port = id === self ? own : (this.#relays?.port(self, id) ?? own);
+      return `${id}=${HOST}:${port}`;
+    });
+    return addresses.join(',');
   }
 
   /** Resolves once the process is gone. */
@@ -237,6 +277,7 @@ export class ProcessCluster {
     grace.abort();
     for (const { child } of this.#running.values()) child.kill('SIGKILL');
     await Promise.all(exits);
+    this.#relays?.close();
     fs.rmSync(this.dir, { recursive: true, force: true });
     this.#guard.release();
   }
