@@ -1,8 +1,8 @@
 /**
  * CLOCK-4: a guard against a runaway wall clock. Messages carry the sender's wall reading; the wall clock of this
  * node lifts its HLC no further than the median of the acceptors' wall clocks (its own included) last heard, plus
- * `maxAheadMs`. Readings are kept as offsets to the own monotonic clock, so that they stay usable while no message
- * comes. Latency and liveness only: no safety rests on it.
+ * `maxAheadMs`, and not at all before a majority of them has been heard. Readings are kept as offsets to the own
+ * monotonic clock, so that they stay usable while no message comes. Latency and liveness only: no safety rests on it.
  */
 import type { NodeId } from '../../src/base/ids.ts';
 import type { Clock } from '../../src/env/env.ts';
@@ -31,6 +31,9 @@ export class ClockGuard {
     this.#self = self;
     this.#acceptors = new Set(acceptors);
     this.#maxAheadMs = maxAheadMs;
+    // An acceptor that is alone is its own majority.
+    const isAlone = acceptors.length === 1 && acceptors[0] === self;
+    if (!isAlone) this.#hlc.setWallCap(Number.NEGATIVE_INFINITY);
   }
 
   onWallReading(from: NodeId, wallMs: number): void {
@@ -52,11 +55,17 @@ export class ClockGuard {
     return true;
   }
 
-  /** True while the own wall clock is beyond the cap: the node says so and gives up leaderships. */
-  isOutside(): boolean {
-    if (this.#offsets.size * 2 <= this.#acceptors.size) return false;
+  /** How far the own wall clock is beyond the cap; 0 or less while it is not. A node beyond it does not lead. */
+  aheadMs(): number {
+    if (this.#offsets.size * 2 <= this.#acceptors.size) return 0;
     const own = this.#clock.wallMs() - this.#clock.monotonicMs();
-    return own > this.#median() + this.#maxAheadMs;
+    return own - this.#median() - this.#maxAheadMs;
+  }
+
+  /** As far as is known. */
+  isOutside(peer: NodeId): boolean {
+    const offset = this.#offsets.get(peer);
+    return offset !== undefined && offset > this.#median() + this.#maxAheadMs;
   }
 
   #median(): number {

@@ -22,8 +22,7 @@ export class Hlc {
 
   /** Shows the clock: at or above everything it has shown, given out or heard of. */
   read(): Timestamp {
-    const cap = this.#clock.monotonicMs() + this.#wallCapOffsetMs;
-    const wall = timestampOfUnixMs(Math.min(this.#clock.wallMs(), cap));
+    const wall = this.wall();
     if (wall > this.#latest) this.#latest = wall;
     return this.#latest;
   }
@@ -34,6 +33,12 @@ export class Hlc {
     const now = this.read();
     if (now === shown) this.#latest = (shown + 1) as Timestamp;
     return this.#latest;
+  }
+
+  /** The wall clock, as far as it is believed (CLOCK-4). */
+  wall(): Timestamp {
+    const cap = this.#clock.monotonicMs() + this.#wallCapOffsetMs;
+    return timestampOfUnixMs(Math.min(this.#clock.wallMs(), cap));
   }
 
   forward(ts: Timestamp): void {

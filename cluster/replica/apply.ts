@@ -39,11 +39,11 @@ export function applyCommand(
   const result = applyByKind(state, mvcc, command);
   if (result instanceof Promise) {
     return result.then((applied) => {
-      finishEntry(state, mvcc, command.ts);
+      finishEntry(state, mvcc, command);
       return applied;
     });
   }
-  finishEntry(state, mvcc, command.ts);
+  finishEntry(state, mvcc, command);
   return result;
 }
 
@@ -84,8 +84,9 @@ function applyByKind(state: RangeState, mvcc: Mvcc, command: Command): MaybeProm
   }
 }
 
-function finishEntry(state: RangeState, mvcc: Mvcc, ts: Timestamp): void {
-  state.noteEntry(ts);
+function finishEntry(state: RangeState, mvcc: Mvcc, command: Command): void {
+  // NB: a ceiling's timestamp is a promise about the future; nothing has happened at it.
+  if (command.kind !== 'ceiling') state.noteEntry(command.ts);
   if (state.dropped.length === 0) return;
   for (const { txnId, count } of state.dropped) {
     for (let part = 0; part < count; part++) mvcc.unstage(stagedKey(state.rangeId, txnId, part));

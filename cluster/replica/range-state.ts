@@ -5,7 +5,7 @@
  *
  * Invariants:
  * - An attempt is in at most one of `prepared` and `outcomes`; once it has an outcome the outcome never changes.
- * - `maxTs` is at or above the timestamp of every entry applied; `ceiling` only falls by a `handover`.
+ * - `maxTs` is at or above the timestamp of every entry applied but ceilings; `ceiling` only falls by a `handover`.
  * - TXN-12: an outcome goes once it is `free` and its attempt's time lies below `horizon`, which follows the entries'
  *   timestamps at a fixed distance, so that all replicas forget in the same entry.
  */
@@ -82,7 +82,7 @@ export class RangeState {
     return this.descriptor.rangeId;
   }
 
-  /** What every entry does, whatever it says. */
+  /** What every entry does that happened at a timestamp, whatever it says. */
   noteEntry(ts: Timestamp): void {
     this.maxTs = maxTimestamp(this.maxTs, ts);
     const horizon = addMs(ts, isBroken('TXN-12') ? -FORGET_EARLY_MS : -HORIZON_MS);

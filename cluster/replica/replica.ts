@@ -18,7 +18,7 @@ import type { LockId, NodeId, RangeId, TxnId } from '../../src/base/ids.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import { addMs, maxTimestamp, timestampOfUnixMs } from '../../src/base/timestamp.ts';
+import { addMs, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
 import type { Hlc } from '../clock/hlc.ts';
@@ -315,8 +315,9 @@ export class Replica {
 
   #extendCeiling(office: Office, need: Timestamp): void {
     if (office.isHandingOver || office.isClosed) return;
-    const wall = timestampOfUnixMs(this.host.env.clock.wallMs());
-    const ts = maxTimestamp(addMs(need, CEILING_SLACK_MS), addMs(wall, CEILING_AHEAD_MS));
+    // As far as the own wall clock is believed: the next leader's clock will be forwarded to it.
+    const ahead = addMs(this.host.hlc.wall(), CEILING_AHEAD_MS);
+    const ts = maxTimestamp(addMs(need, CEILING_SLACK_MS), ahead);
     const soon = this.#ceilingSoon(office);
     // What is not needed yet is worth an entry only if it goes a good deal further.
     if (ts <= soon || (need <= soon && ts < addMs(soon, CEILING_STEP_MS))) return;

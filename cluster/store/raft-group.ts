@@ -160,6 +160,17 @@ export class RaftGroup {
     );
   }
 
+  /** As leader: one of the fit peers that follow the log now. */
+  successor(isFit: (peer: NodeId) => boolean): NodeId | undefined {
+    if (!this.#raft.isLeader) return undefined;
+    const silent = this.silentPeers();
+    const { peers } = this.#raft.status();
+    const found = peers.find(
+      ({ peer, state }) => state === 'replicate' && !silent.includes(peer) && isFit(peer),
+    );
+    return found?.peer;
+  }
+
   reportUnreachable(peer: NodeId): void {
     this.#raft.reportUnreachable(peer);
   }

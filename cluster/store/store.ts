@@ -191,6 +191,16 @@ export class Store {
     }
   }
 
+  /** Hands every range that this node leads to a fit peer, where there is one. */
+  giveUpLeaderships(isFit: (peer: NodeId) => boolean): void {
+    for (const group of this.#groups.values()) {
+      const to = group.successor(isFit);
+      if (to === undefined) continue;
+      const { rangeId, generation } = group.state.descriptor;
+      void this.handle({ kind: 'transfer', rangeId, generation, to }, undefined);
+    }
+  }
+
   /* ---------- groups ---------- */
 
   /** A range that this node hears of by a snapshot first: without data until one has been installed. */

@@ -63,6 +63,7 @@ export interface NodePorts {
 }
 
 const MAX_CLOCK_AHEAD_MS = 500;
+const CLOCK_WATCH_MS = 1000;
 /** Boot time may run this far from the monotonic clock within a lease. */
 const SUSPEND_TOLERANCE_MS = 50;
 const ELECTION_TICKS = 10;
@@ -96,6 +97,7 @@ export class QuorateNode {
   readonly clock: QuorumClock;
   readonly store: Store;
   readonly transport: Transport;
+  readonly #guard: ClockGuard;
   readonly #majority: MajorityWatch;
   readonly kv: ClusterKvClient;
   readonly #mvcc: MvccStore;
@@ -153,7 +155,7 @@ export class QuorateNode {
     this.hlc = new Hlc(env.clock, durable.floor);
     const members = config.members.map((member) => nodeId(member.id));
     const acceptors = members.slice(0, members.length >= 5 ? 5 : members.length >= 3 ? 3 : 1);
-    const guard = new ClockGuard(
+    this.#guard = new ClockGuard(
       { clock: env.clock, hlc: this.hlc },
       ...([this.#self, acceptors, MAX_CLOCK_AHEAD_MS] as const),
     );
@@ -161,7 +163,7 @@ export class QuorateNode {
       readHlc: () => this.hlc.read(),
       onStamp: (from, hlc, wallMs) => {
         this.hlc.forward(hlc);
-        guard.onWallReading(from, wallMs);
+        this.#guard.onWallReading(from, wallMs);
       },
     });
     this.#majority = new MajorityWatch(env.clock, members.length);
@@ -285,6 +287,20 @@ export class QuorateNode {
     this.store.start();
     await this.#sql.listen(this.#ports.sockets);
     void this.#untilReady();
+    this.#watchClock(false);
+  }
+
+  /** CLOCK-4: a node whose wall clock is far ahead says so, and leads nothing as long as another can. */
+  #watchClock(wasAhead: boolean): void {
+    if (this.#isStopping) return;
+    const aheadMs = this.#guard.aheadMs();
+    const isAhead = aheadMs > 0;
+    if (isAhead !== wasAhead) {
+      const what = isAhead ? 'far ahead of the others: leading nothing' : 'with the others again';
+      this.#env.log.warn({ aheadMs: Math.round(aheadMs) }, `clock: the wall clock is ${what}`);
+    }
+    if (isAhead) this.store.giveUpLeaderships((peer) => !this.#guard.isOutside(peer));
+    this.#env.scheduler.after(CLOCK_WATCH_MS, () => this.#watchClock(isAhead));
   }
 
   /** Ready: this node has read the system range through its leader. */

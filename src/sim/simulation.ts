@@ -6,6 +6,9 @@
 import process from 'node:process';
 import type { Random } from '../env/env.ts';
 import { checkTransactions, explain } from '../check/check-history.ts';
+import type { Key } from '../base/span.ts';
+import type { KvClient } from '../kv/kv-client.ts';
+import { KvError } from '../kv/kv-errors.ts';
 import type { NodeSettings } from '../node/config.ts';
 import { OBSERVE_MS, ReplicaChecker } from './checkers.ts';
 import { ConnectionLost, SimClient, isExpected } from './client.ts';
@@ -151,7 +154,36 @@ class Simulation {
     await this.#drain();
     for (const workload of this.#workloads) await this.#world.settle(this.#audit(workload));
     await this.#checker.compareVersions(this.#world);
+    await this.#world.settle(this.#writeEverywhere(), DRAIN_MS);
     this.#throwFailure();
+  }
+
+  /** Every range takes writes again, through every node. Last of all: what is written belongs to nobody. */
+  async #writeEverywhere(): Promise<void> {
+    for (const { node } of this.#cluster.alive()) {
+      for (const { state } of node?.store.groups() ?? []) {
+        const key = `${state.descriptor.start}\0` as Key;
+        for (let tries = 1; node !== undefined && !(await this.#writeOnce(node.kv, key)); tries++) {
+          if (tries >= AUDITS_MAX) throw new Violation(`range ${state.rangeId} takes no writes`);
+          await this.#pause(1000);
+        }
+      }
+    }
+  }
+
+  async #writeOnce(kv: KvClient, key: Key): Promise<boolean> {
+    const { signal } = new AbortController();
+    const txn = kv.begin({ txnMaxBytes: 1000, signal });
+    try {
+      await txn.put(key, new Uint8Array(1), undefined);
+      await txn.commit();
+      return true;
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      return false;
+    } finally {
+      txn.rollback();
+    }
   }
 
   /** Virtual time goes on, as long as nothing has failed. */

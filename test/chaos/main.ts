@@ -34,7 +34,7 @@ interface Options {
   readonly nodes: number;
   readonly faults: readonly Fault[];
   readonly hasPgbench: boolean;
-  /** Where the history and the data of a failure stay. */
+  /** Where the history and the nodes' logs stay. */
   readonly dir: string;
 }
 
@@ -70,9 +70,11 @@ class Chaos {
       if (check.status !== 0) problems.push(`the history in ${historyFile} does not hold`);
       say(summary(this.#rounds));
       for (const problem of problems) say(`WRONG: ${problem}`);
+      say(`the history and the nodes' logs: ${dir}`);
       say(problems.length === 0 ? 'everything held' : 'something did not hold');
       return problems.length === 0 ? 0 : 1;
     } finally {
+      keepLogs(cluster, this.#disk, dir);
       await cluster.stop();
       this.#disk?.disk.close();
     }
@@ -199,6 +201,15 @@ function resumed(
 ): Round['resumedMs'] {
   if (ranges === undefined) return undefined;
   return availability.resumedMs(fromMs, toMs, ranges) ?? Infinity;
+}
+
+/** Those of nodes on a disk of their own are found through it. */
+function keepLogs(cluster: ProcessCluster, small: Room['disk'], dir: string): void {
+  for (const node of cluster.nodes) {
+    const from = small?.node === node.id ? small.disk.pathOf(node.dir) : node.dir;
+    const to = path.join(dir, `node${node.id}.log`);
+    if (fs.existsSync(path.join(from, 'log'))) fs.copyFileSync(path.join(from, 'log'), to);
+  }
 }
 
 function say(text: string): void {

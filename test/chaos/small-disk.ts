@@ -59,7 +59,12 @@ export class SmallDisk {
     this.#holder.kill('SIGKILL');
   }
 
+  /** A path as the node has it, as this process finds it. */
+  pathOf(inside: string): string {
+    return path.join(`/proc/${this.#holder.pid}/root`, inside);
+  }
+
   #fillerPath(): string {
-    return path.join(`/proc/${this.#holder.pid}/root`, this.#dir, 'filler');
+    return path.join(this.pathOf(this.#dir), 'filler');
   }
 }
