@@ -279,10 +279,10 @@ export class RaftNode {
     if (trim >= this.#log.firstIndex) this.#log.compact(trim);
   }
 
-  /** The caller needs nothing up to `index` any more: it is in a checkpoint. */
-  compact(index: number): void {
+  /** The caller needs nothing up to `index` any more: it is in a checkpoint. `logFirst`: where the durable log begins now. */
+  compact(index: number, logFirst = index + 1): void {
     if (this.#logFirst !== Number.POSITIVE_INFINITY) {
-      this.#logFirst = Math.max(this.#logFirst, index + 1);
+      this.#logFirst = Math.max(this.#logFirst, logFirst);
     }
     const limit = Math.min(index, this.#applied, this.#log.persistedIndex);
     if (limit >= this.#log.firstIndex) this.#log.compact(limit);

@@ -100,7 +100,9 @@ export class RaftGroup {
     this.#options = options;
     this.state = start.state;
     this.replica = new Replica(host, start.state, this.#handle());
-    this.#raft = this.#makeRaft(start.log);
+    const isOwnLog = isHistoryOf(start.state, start.log);
+    this.#raft = this.#makeRaft(start.log, isOwnLog);
+    if (!isOwnLog) this.#forgetLog();
   }
 
   get rangeId(): RangeId {
@@ -255,10 +257,10 @@ export class RaftGroup {
   /** A checkpoint holds everything up to `index`: the log may go, but for peers that are close behind. */
   compactTo(index: number): void {
     if (this.#isInstalling) return;
-    // Live peers that are not too far behind are still served from the log.
+    // Live peers that are not too far behind are served from the log for certain, others as long as it reaches back.
     const keep = Math.max(Math.min(index, this.#raft.lowestMatch()), index - RETAINED_ENTRIES_MAX);
     this.#ports.log.compact(this.rangeId, keep + 1);
-    this.#raft.compact(keep);
+    this.#raft.compact(keep, this.#ports.log.firstIndex(this.rangeId) ?? keep + 1);
   }
 
   /* ---------- roles ---------- */
@@ -360,29 +362,33 @@ export class RaftGroup {
     const continues = this.#raft.termAt(appliedIndex) === appliedTerm;
     const entries = continues ? this.#raft.entriesAfter(appliedIndex) : [];
     this.state.replaceBy(snapshot);
-    this.#raft = this.#makeRaft({ hardState, entries });
+    this.#raft = this.#makeRaft({ hardState, entries }, continues);
     this.#isInstalling = false;
     this.isBroken = false;
     this.replica.fences.clear();
-    this.#ports.log
-      .append({
-        ranges: [
-          { rangeId: this.rangeId, truncateFrom: this.#raft.lastIndex + 1, entries: [], hardState },
-        ],
-      })
-      .catch((error: unknown) => this.#ports.onFatal(error));
+    if (!continues) this.#forgetLog();
     this.#ports.log.compact(this.rangeId, appliedIndex + 1);
     this.#ports.schedule(this);
   }
 
+  /** Nothing of it may ever be read again, also where what follows joins on to its numbers. */
+  #forgetLog(): void {
+    const { hardState } = this.#raft;
+    this.#ports.log
+      .append({ ranges: [{ rangeId: this.rangeId, truncateFrom: 1, entries: [], hardState }] })
+      .catch((error: unknown) => this.#ports.onFatal(error));
+  }
+
   /* ---------- helpers ---------- */
 
-  #makeRaft(log: GroupLog | undefined): RaftNode {
+  /** `isOwnLog` false: what the durable log holds of the range is another history than that of its state. */
+  #makeRaft(log: GroupLog | undefined, isOwnLog: boolean): RaftNode {
     const { state } = this;
     const boundary = state.appliedIndex;
-    const entries = (log?.entries ?? []).filter((entry) => entry.index > boundary);
+    const entries = isOwnLog ? (log?.entries ?? []).filter(({ index }) => index > boundary) : [];
     for (const entry of entries) this.#host.hlc.forward(clockTimestamp(entry.data));
-    const logFirst = this.#ports.log.firstIndex(this.rangeId) ?? boundary + 1;
+    const ownFirst = isOwnLog ? this.#ports.log.firstIndex(this.rangeId) : undefined;
+    const logFirst = ownFirst ?? boundary + 1;
     return new RaftNode(
       {
         logFirst,
@@ -416,4 +422,17 @@ export class RaftGroup {
       this.#ports.sendRaft(message.to, this.rangeId, encodeMessage(message));
     }
   }
+}
+
+/**
+ * An installed snapshot may stand for entries that this replica has otherwise, uncommitted, in its log; the process may
+ * have ended before the log was told to forget them: then it ends too early, or has another term there.
+ */
+function isHistoryOf(
+  { appliedIndex, appliedTerm }: RangeState,
+  log: GroupLog | undefined,
+): boolean {
+  const first = log?.entries[0];
+  if (log === undefined || first === undefined || first.index > appliedIndex) return true;
+  return log.entries[appliedIndex - first.index]?.term === appliedTerm;
 }

@@ -7,8 +7,10 @@
  * - LOG-1: a promise resolves only after an fdatasync that began after its records were written.
  * - LOG-2: after a failed write or sync nothing is acknowledged any more, and nothing is retried.
  * - LOG-3: what a record says is in force until a later record of its range says otherwise; a segment is freed only
- *   when no record in it is in force. What little holds an old segment is copied forward first. Freeing waits for the
- *   flush that runs: what it has written is in force only once it is synced.
+ *   when nothing in it that is in force is needed. What little holds an old segment is copied forward first. Freeing
+ *   waits for the flush that runs: what it has written is in force only once it is synced.
+ *
+ * Entries that nobody needs stay readable, for peers that lag, as long as `segmentsMax` segments have room for them.
  *
  * In memory: where each entry lies (log-index.ts), the newest hard state of each range, the ceiling. The entries
  * themselves are handed over at start and then are Raft's to keep; older ones can be read back. Recovery is in
@@ -56,8 +58,8 @@ export interface LogOptions {
   readonly segmentBytes: number;
   /** Off: every append has a sync of its own. */
   readonly isGroupCommit: boolean;
-  /** Segments beyond which what holds the oldest is copied forward. */
-  readonly segmentsSoftMax: number;
+  /** Kept for peers that lag; beyond, the oldest go, and what holds them is copied forward. */
+  readonly segmentsMax: number;
 }
 
 export interface LogStats {
@@ -74,7 +76,7 @@ export class LogError extends QuorateError<'log_failed' | 'log_closed'> {
 const DEFAULTS: LogOptions = {
   segmentBytes: 64 << 20,
   isGroupCommit: true,
-  segmentsSoftMax: 4,
+  segmentsMax: 4,
 };
 
 /** What is copied forward in one flush, to let one segment go: others wait for it. */
@@ -113,7 +115,9 @@ interface RangeLog {
   hardState: HardStateRecord | undefined;
   /** Where the record of `hardState` lies. */
   hardStateIn: number;
-  /** Entries below are not needed any more. */
+  /** Entries below are not needed any more, */
+  needed: number;
+  /** and below this one they cannot be read either. */
   first: number;
   readonly index: LogIndex;
 }
@@ -165,7 +169,7 @@ export class RaftLogStore {
     store.#writer.count = recovered.lastCount;
     for (const [range, { hardState, hardStateIn }] of recovered.ranges) {
       const index = recovered.indexes.get(range) ?? new LogIndex();
-      store.#ranges.set(range, { hardState, hardStateIn, first: 0, index });
+      store.#ranges.set(range, { hardState, hardStateIn, needed: 0, first: 0, index });
     }
     return { store, ranges: recovered.ranges, clockCeiling: recovered.clockCeiling };
   }
@@ -196,12 +200,11 @@ export class RaftLogStore {
     });
   }
 
-  /** Entries of the range below `firstToKeep` may go. */
-  compact(rangeId: RangeId, firstToKeep: number): void {
+  /** Entries of the range below `firstNeeded` may go when there is no room for them. */
+  compact(rangeId: RangeId, firstNeeded: number): void {
     const range = this.#ranges.get(rangeId);
-    if (range === undefined || firstToKeep <= range.first) return;
-    range.first = firstToKeep;
-    range.index.compact(firstToKeep);
+    if (range === undefined || firstNeeded <= range.needed) return;
+    range.needed = firstNeeded;
     this.#uncleanable = undefined;
     this.#maybeFree();
   }
@@ -365,7 +368,7 @@ export class RaftLogStore {
 
   #isInForce({ rangeId, entry, place }: EntryCopy): boolean {
     const range = this.#ranges.get(rangeId);
-    if (range === undefined || entry.index < range.first) return false;
+    if (range === undefined || entry.index < range.needed) return false;
     const now = range.index.find(entry.index);
     return now?.segment === place.segment && now.offset === place.offset;
   }
@@ -407,7 +410,8 @@ export class RaftLogStore {
   #rangeOf(rangeId: RangeId): RangeLog {
     let range = this.#ranges.get(rangeId);
     if (range === undefined) {
-      range = { hardState: undefined, hardStateIn: 0, first: 0, index: new LogIndex() };
+      const index = new LogIndex();
+      range = { hardState: undefined, hardStateIn: 0, needed: 0, first: 0, index };
       this.#ranges.set(rangeId, range);
     }
     return range;
@@ -420,28 +424,34 @@ export class RaftLogStore {
     if (!this.#isFlushing && this.#failure === undefined) this.#freeSegments();
   }
 
-  /** Frees the oldest segments as long as nothing in them is in force. Never during a flush. */
+  /** Frees the oldest segments as long as nothing in them is needed, or can be kept. Never during a flush. */
   #freeSegments(): void {
     this.#isFreeDue = false;
     for (;;) {
       const oldest = this.#segments.oldest();
-      if (oldest === undefined || this.#holds(oldest)) return;
+      if (oldest === undefined || this.#isNeeded(oldest)) return;
+      if (this.#segments.count <= this.#options.segmentsMax && this.#isReadable(oldest)) return;
+      for (const range of this.#ranges.values()) forget(range, oldest);
       this.#segments.freeOldest();
     }
   }
 
-  #holds(segment: Segment): boolean {
+  #isNeeded(segment: Segment): boolean {
     if (this.#ceilingIn === segment.number) return true;
-    for (const { hardState, hardStateIn, index, first } of this.#ranges.values()) {
+    for (const { hardState, hardStateIn, index, needed } of this.#ranges.values()) {
       if (hardState !== undefined && hardStateIn === segment.number) return true;
-      if (index.holds(segment, first)) return true;
+      if (index.holds(segment, needed)) return true;
     }
     return false;
   }
 
+  #isReadable(segment: Segment): boolean {
+    return [...this.#ranges.values()].some(({ index, first }) => index.holds(segment, first));
+  }
+
   /** A quiet range's vote and few entries, or the ceiling, may hold an old segment alone: they are written again. */
   #maybeClean(): void {
-    if (this.#isCleaning || this.#segments.count <= this.#options.segmentsSoftMax) return;
+    if (this.#isCleaning || this.#segments.count <= this.#options.segmentsMax) return;
     const oldest = must(this.#segments.oldest());
     if (oldest === this.#uncleanable) return;
     this.#isCleaning = true;
@@ -478,8 +488,8 @@ export class RaftLogStore {
     const bytesMax = Math.min(segment.sizeBytes / 8, COPY_BYTES_MAX);
     const copies: EntryCopy[] = [];
     let bytes = 0;
-    for (const [rangeId, { index, first }] of this.#ranges) {
-      for (const { from, to } of index.spansIn(segment, first)) {
+    for (const [rangeId, { index, needed }] of this.#ranges) {
+      for (const { from, to } of index.spansIn(segment, needed)) {
         bytes += (to - from) * this.#writer.smallBytes;
         if (bytes > bytesMax) return undefined;
         for (const entry of await readEntries(rangeId, index, { from, to, bytesMax })) {
@@ -493,4 +503,12 @@ export class RaftLogStore {
     }
     return copies;
   }
+}
+
+/** The segment goes, and with it the entries in it and all before them. */
+function forget(range: RangeLog, segment: Segment): void {
+  for (const { to } of range.index.spansIn(segment, range.first)) {
+    range.first = Math.max(range.first, to);
+  }
+  range.index.compact(range.first);
 }

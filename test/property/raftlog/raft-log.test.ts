@@ -11,7 +11,7 @@ import { SEGMENT_HEADER_BYTES } from '../../../storage/raftlog/segment-header.ts
 import { SimDisk } from '../../../src/sim/disk.ts';
 import { seededRandom, silentLogger } from '../../../src/sim/world.ts';
 
-const OPTIONS: Partial<LogOptions> = { segmentBytes: 2048, segmentsSoftMax: 3 };
+const OPTIONS: Partial<LogOptions> = { segmentBytes: 2048, segmentsMax: 3 };
 const ports = {
   scheduler: {
     after: () => ({ cancel: () => undefined }),

@@ -28,7 +28,7 @@ const ports = {
 };
 
 function open(disk: SimDisk, segmentBytes = 2048): Promise<OpenedLog> {
-  return RaftLogStore.open(disk, { segmentBytes, segmentsSoftMax: 3 }, ports);
+  return RaftLogStore.open(disk, { segmentBytes, segmentsMax: 3 }, ports);
 }
 
 function entry(index: number, size = 10): LogAppend {

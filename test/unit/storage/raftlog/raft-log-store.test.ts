@@ -20,7 +20,7 @@ const B = rangeId(2);
 
 function open(disk: SimDisk, options: Partial<LogOptions> = {}): Promise<OpenedLog> {
   const ports = { scheduler: new TurnScheduler('automatic'), log: silentLogger };
-  return RaftLogStore.open(disk, { segmentBytes: 2048, segmentsSoftMax: 3, ...options }, ports);
+  return RaftLogStore.open(disk, { segmentBytes: 2048, segmentsMax: 3, ...options }, ports);
 }
 
 function entry(index: number, range: RangeId = A, size = 10): LogAppend {
@@ -194,6 +194,31 @@ describe('the end of a log', () => {
     await settle();
     expect(done).toEqual(['one', 'closed']);
     await expect(store.append(NOTHING)).rejects.toMatchObject({ code: 'log_failed' });
+  });
+});
+
+describe('entries that nobody needs', () => {
+  it('can be read as long as there is room for them, and go with their segment', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    let index = 0;
+    const write = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) await store.append({ ranges: [entry(++index, A, 200)] });
+      store.compact(A, index);
+      await settle();
+    };
+    await write(12);
+    expect(store.segmentCount()).toBe(2);
+    const all = { from: 1, to: 100, bytesMax: 1e6 };
+    expect(await store.read(A, all)).toHaveLength(12);
+    expect(store.firstIndex(A)).toBe(1);
+    await write(40);
+    expect(store.segmentCount()).toBeLessThanOrEqual(4);
+    const first = store.firstIndex(A) ?? 0;
+    expect(first).toBeGreaterThan(20);
+    expect(first).toBeLessThan(index);
+    expect(await store.read(A, all)).toEqual([]);
+    expect(await store.read(A, { ...all, from: first })).toHaveLength(index - first + 1);
   });
 });
 
