@@ -11,8 +11,8 @@ import type { SimWorld } from './world.ts';
 
 /** How often replicas are looked at. */
 export const OBSERVE_MS = 50;
-/** How many applied states are remembered, to be compared with those who come there later. */
-const STATES_MAX = 20_000;
+/** Their states are compared every so many times: differences stay. */
+const COMPARE_EVERY = 10;
 
 interface Seen {
   readonly node: number;
@@ -22,27 +22,43 @@ interface Seen {
 export class ReplicaChecker {
   readonly #cluster: EmbeddedCluster;
   readonly #leaders = new Map<string, number>();
-  readonly #states = new Map<string, Seen>();
+  /** By range: at which applied index so many of its replicas have been compared. */
+  readonly #compared = new Map<RangeId, { readonly index: number; readonly count: number }>();
+
+  #observations = 0;
 
   constructor(cluster: EmbeddedCluster) {
     this.#cluster = cluster;
   }
 
   observe(): void {
+    const isComparing = this.#observations++ % COMPARE_EVERY === 0;
+    const even = new Map<string, [Machine, RaftGroup][]>();
     for (const [machine, group] of this.#groups()) {
       const { rangeId, raft, state } = group;
       if (raft.isLeader) this.#leads(machine, rangeId, raft.term);
-      if (group.isBroken || group.isInstalling || group.isApplying) continue;
+      if (!isComparing || group.isBroken || group.isInstalling || group.isApplying) continue;
       const key = `${rangeId}/${state.appliedIndex}`;
-      const seen = this.#states.get(key);
-      if (seen?.node === machine.id) continue;
-      const hash = hashOf(state.encode());
-      if (seen === undefined) this.#remember(key, { node: machine.id, hash });
-      else if (seen.hash !== hash) {
-        throw new Violation(
-          `nodes ${seen.node} and ${machine.id} have applied range ${rangeId} up to entry ${state.appliedIndex}, and differ`,
-        );
-      }
+      const replicas = even.get(key);
+      if (replicas === undefined) even.set(key, [[machine, group]]);
+      else replicas.push([machine, group]);
+    }
+    for (const replicas of even.values()) if (replicas.length > 1) this.#compare(replicas);
+  }
+
+  /** All have applied the same entry of their range. */
+  #compare(replicas: readonly [Machine, RaftGroup][]): void {
+    const [[one, first], ...others] = replicas as [[Machine, RaftGroup]];
+    const { rangeId, state } = first;
+    const known = this.#compared.get(rangeId);
+    if (known?.index === state.appliedIndex && known.count >= replicas.length) return;
+    this.#compared.set(rangeId, { index: state.appliedIndex, count: replicas.length });
+    const bytes = state.encode();
+    for (const [other, group] of others as readonly [Machine, RaftGroup][]) {
+      if (group.state.encode().equals(bytes)) continue;
+      throw new Violation(
+        `nodes ${one.id} and ${other.id} have applied range ${rangeId} up to entry ${state.appliedIndex}, and differ`,
+      );
     }
   }
 
@@ -52,15 +68,6 @@ export class ReplicaChecker {
     if (known !== id)
       throw new Violation(`nodes ${known} and ${id} both lead range ${range} in term ${term}`);
     this.#leaders.set(key, id);
-  }
-
-  #remember(key: string, seen: Seen): void {
-    this.#states.set(key, seen);
-    if (this.#states.size <= STATES_MAX) return;
-    for (const oldest of this.#states.keys()) {
-      this.#states.delete(oldest);
-      return;
-    }
   }
 
   *#groups(): Generator<[Machine, RaftGroup]> {
@@ -119,8 +126,4 @@ export class ReplicaChecker {
       }
     }
   }
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('base64');
 }
