@@ -1,6 +1,7 @@
 /**
- * What must hold of the replicas of a run, looked at all the time and at its end: one leader a term; replicas that have
- * applied the same entry have the same state, and in the end the same versions; nothing undecided or locked is left.
+ * What must hold of the replicas of a run, looked at all the time and at its end: those that have applied the same entry
+ * have the same state, and in the end the same versions; nothing undecided or locked is left. Raft's own properties are
+ * in raft-checker.ts.
  */
 import { createHash } from 'node:crypto';
 import type { RangeId } from '../base/ids.ts';
@@ -9,11 +10,6 @@ import type { EmbeddedCluster, Machine } from './cluster.ts';
 import { Violation } from './workload.ts';
 import type { SimWorld } from './world.ts';
 
-/** How often replicas are looked at. */
-export const OBSERVE_MS = 50;
-/** Their states are compared every so many times: differences stay. */
-const COMPARE_EVERY = 10;
-
 interface Seen {
   readonly node: number;
   readonly hash: string;
@@ -21,23 +17,18 @@ interface Seen {
 
 export class ReplicaChecker {
   readonly #cluster: EmbeddedCluster;
-  readonly #leaders = new Map<string, number>();
   /** By range: at which applied index so many of its replicas have been compared. */
   readonly #compared = new Map<RangeId, { readonly index: number; readonly count: number }>();
-
-  #observations = 0;
 
   constructor(cluster: EmbeddedCluster) {
     this.#cluster = cluster;
   }
 
   observe(): void {
-    const isComparing = this.#observations++ % COMPARE_EVERY === 0;
     const even = new Map<string, [Machine, RaftGroup][]>();
     for (const [machine, group] of this.#groups()) {
-      const { rangeId, raft, state } = group;
-      if (raft.isLeader) this.#leads(machine, rangeId, raft.term);
-      if (!isComparing || group.isBroken || group.isInstalling || group.isApplying) continue;
+      const { rangeId, state } = group;
+      if (group.isBroken || group.isInstalling || group.isApplying) continue;
       const key = `${rangeId}/${state.appliedIndex}`;
       const replicas = even.get(key);
       if (replicas === undefined) even.set(key, [[machine, group]]);
@@ -60,14 +51,6 @@ export class ReplicaChecker {
         `nodes ${one.id} and ${other.id} have applied range ${rangeId} up to entry ${state.appliedIndex}, and differ`,
       );
     }
-  }
-
-  #leads({ id }: Machine, range: RangeId, term: number): void {
-    const key = `${range}/${term}`;
-    const known = this.#leaders.get(key) ?? id;
-    if (known !== id)
-      throw new Violation(`nodes ${known} and ${id} both lead range ${range} in term ${term}`);
-    this.#leaders.set(key, id);
   }
 
   *#groups(): Generator<[Machine, RaftGroup]> {

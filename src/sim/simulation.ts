@@ -10,11 +10,12 @@ import type { Key } from '../base/span.ts';
 import type { KvClient } from '../kv/kv-client.ts';
 import { KvError } from '../kv/kv-errors.ts';
 import type { NodeSettings } from '../node/config.ts';
-import { OBSERVE_MS, ReplicaChecker } from './checkers.ts';
+import { ReplicaChecker } from './checkers.ts';
 import { ConnectionLost, SimClient, isExpected } from './client.ts';
 import { EmbeddedCluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
 import { FAULTS, FaultInjector } from './faults.ts';
+import { RaftChecker } from './raft-checker.ts';
 import { Recorder } from './recorder.ts';
 import type { Workload, WorkloadContext } from './workload.ts';
 import { Violation } from './workload.ts';
@@ -51,6 +52,9 @@ export interface SimulationReport {
 /** How long a healed cluster may take to end everything. */
 const DRAIN_MS = 60_000;
 const CALM_MS = 10_000;
+/** Differences between states stay; leaders and uncommitted entries come and go. */
+const REPLICAS_EVERY_MS = 500;
+const RAFT_EVERY_MS = 50;
 /** A check may meet what is still being recovered. */
 const AUDITS_MAX = 5;
 
@@ -136,7 +140,9 @@ class Simulation {
       await this.#world.settle(workload.setUp(client, this.#context()));
       client.close();
     }
-    this.#observeForEver();
+    const raftChecker = new RaftChecker(this.#cluster);
+    this.#observeForEver(RAFT_EVERY_MS, () => raftChecker.observe());
+    this.#observeForEver(REPLICAS_EVERY_MS, () => this.#checker.observe());
     for (const workload of this.#workloads) {
       for (let i = 0; i < workload.clients; i++) clients.push(this.#runClient(workload));
     }
@@ -201,13 +207,13 @@ class Simulation {
     if (this.#failure !== undefined) throw this.#failure as Error;
   }
 
-  #observeForEver(): void {
+  #observeForEver(everyMs: number, observe: () => void): void {
     try {
-      this.#checker.observe();
+      observe();
     } catch (error) {
       this.#failure ??= error;
     }
-    this.#world.after(OBSERVE_MS, () => this.#observeForEver());
+    this.#world.after(everyMs, () => this.#observeForEver(everyMs, observe));
   }
 
   /** Locks of sessions that are gone, and transactions that nobody has decided, come to an end by themselves. */
