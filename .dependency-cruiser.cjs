@@ -32,6 +32,12 @@ module.exports = {
       from: { pathNot: '^src/(base/mutant\\.ts|sim/mutants\\.ts)' },
       to: { path: '^src/base/mutant-state' },
     },
+    {
+      name: 'probes-are-read-by-the-simulator-only',
+      severity: 'error',
+      from: { pathNot: '^src/(base/probe\\.ts|sim/probes\\.ts)' },
+      to: { path: '^src/base/probe-state' },
+    },
     only('base', '^src/base/', '^src/base/'),
     only('ports', '^src/env/[^/]+$', '^src/(base|env)/'),
     only('kv', '^src/kv/', '^src/(base|kv)/'),

@@ -18,6 +18,7 @@ import { assert } from '../../src/base/assert.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env, Timer } from '../../src/env/env.ts';
@@ -184,6 +185,7 @@ export class QuorumClock {
     const round = this.#round;
     this.#resend = this.#env.scheduler.after(againMs, () => {
       if (!this.#isOut || this.#round !== round) return;
+      reached('clock: a round was widened');
       this.#giveUp();
       this.#send(Infinity, RESEND_MS);
     });

@@ -7,6 +7,7 @@ import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { TxnId } from '../../src/base/ids.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import { reached } from '../../src/base/probe.ts';
 import { spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';
@@ -81,6 +82,7 @@ export function voteOnTxn(
     };
   }
   if (isBroken('TXN-10')) return { kind: 'vote', vote: 'aborted', ts: TS_ZERO, spans: undefined };
+  reached('vote: a marker was made');
   const marker = decide(replica, office, txnId, TS_ZERO);
   return Promise.resolve(marker).then((reply): MaybePromise<RangeReply> => {
     return reply.kind === 'aborted' || reply.kind === 'committed' ? again() : reply;

@@ -16,6 +16,7 @@ import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { pointSpan, spanCovers } from '../../src/base/span.ts';
 import { TS_MAX } from '../../src/base/timestamp.ts';
@@ -67,6 +68,7 @@ function knownAttempt(
   const { state } = replica;
   const outcome = state.outcomes.get(request.txnId);
   if (outcome !== undefined) {
+    reached('prepare: met an outcome');
     if (outcome.commitTs === 0) return { kind: 'aborted' };
     return { kind: 'committed', ts: outcome.commitTs };
   }
@@ -97,9 +99,13 @@ function preconditions(
     const answer = moved(replica);
     return refused('moved', answer.kind === 'moved' ? answer.descriptors : []);
   }
-  if (txnIdTime(request.txnId) < state.horizon) return refused('unknown');
+  if (txnIdTime(request.txnId) < state.horizon) {
+    reached('prepare: below the horizon');
+    return refused('unknown');
+  }
   if (request.readTs < state.threshold) return refused('conflict');
   if (request.grant !== undefined && !isGrantGood(office, request.grant, request.lockId)) {
+    reached('lock: a grant was lost');
     return refused('lockLost');
   }
   for (const { tableId, version } of request.planned) {
@@ -183,6 +189,7 @@ async function gatherFirst(
 ): Promise<RangeReply> {
   const { replica, office, writes, stagedSpans } = attempt;
   const { gate } = office;
+  reached('fence: a write gathered first');
   const gated = { keys: writes.map((write) => write.key), spans: stagedSpans };
   gate.enter(gated);
   try {

@@ -11,6 +11,7 @@
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter, spanContains, spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
@@ -166,6 +167,7 @@ export function raiseCeiling(
   office: Office,
   ts: Timestamp,
 ): Promise<void> | RangeReply {
+  reached('read: the ceiling was in the way');
   if (replica.extendCeilingTo(office, ts)) return office.whenChanged();
   return { kind: 'unavailable', reason: 'the log takes no entries now' };
 }
@@ -176,7 +178,10 @@ function admitLatest(
   fences: readonly TableFence[],
   target: ReadTarget,
 ): Promise<void> | RangeReply | undefined {
-  if (!replica.hasLease(office)) return { kind: 'unavailable', reason: 'no lease' };
+  if (!replica.hasLease(office)) {
+    reached('lease: a latest read was refused');
+    return { kind: 'unavailable', reason: 'no lease' };
+  }
   if (target.isGated()) return office.gate.whenOpened();
   const holder = target.pending(TS_MAX) ?? fenceWriter(replica, office, fences, TS_MAX);
   if (holder !== undefined && !isBroken('TXN-3')) return replica.waitForHolder(holder);

@@ -14,6 +14,7 @@ import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { RangeId, TxnId } from '../../src/base/ids.ts';
 import { nodeId, rangeId, txnIdTime } from '../../src/base/ids.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TICKS_PER_MS, TS_ZERO, addMs, maxTimestamp } from '../../src/base/timestamp.ts';
@@ -30,7 +31,7 @@ export const HORIZON_MS = 60_000;
  */
 const FORGET_TICKS = 1000 * TICKS_PER_MS;
 /** The horizon while TXN-12 is broken. */
-const FORGET_EARLY_MS = 2000;
+const FORGET_EARLY_MS = 4000;
 /** How many outcomes that must stay the search for old ones steps over. */
 const KEPT_SCAN_MAX = 4096;
 
@@ -210,8 +211,10 @@ export class RangeState {
     let kept = 0;
     for (const [txnId, outcome] of this.outcomes) {
       if (txnIdTime(txnId) >= this.horizon) break;
-      if (outcome.isFree || isBroken('TXN-12')) this.outcomes.delete(txnId);
-      else if (++kept > KEPT_SCAN_MAX) break;
+      if (outcome.isFree || isBroken('TXN-12')) {
+        reached('outcome: forgotten');
+        this.outcomes.delete(txnId);
+      } else if (++kept > KEPT_SCAN_MAX) break;
     }
     for (const txnId of this.staged.keys()) {
       if (txnIdTime(txnId) < this.horizon && !this.prepared.has(txnId)) this.dropStaged(txnId);

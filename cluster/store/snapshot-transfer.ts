@@ -9,6 +9,7 @@
  */
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key } from '../../src/base/span.ts';
 import { spansOverlap } from '../../src/base/span.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -232,6 +233,7 @@ export class SnapshotTransfer {
       { key: localKey(id, STATE_BLOB), value: bytes },
       { key: localKey(id, INSTALLING_BLOB), value: null },
     ];
+    reached('snapshot: installed');
     await installation.finish(local, () => {
       this.#store().forwardClock(Math.max(state.maxTs, state.ceiling));
       group.endInstall(state);

@@ -13,6 +13,7 @@ import type { LockId, TxnId } from '../../src/base/ids.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import {
   KEY_MAX,
@@ -101,6 +102,7 @@ async function commitSlow(
   input: CommitInput,
   regroups: number,
 ): Promise<Timestamp> {
+  if (regroups > 0) reached('commit: regrouped after a split');
   const txnId = services.ids.next();
   const participants = group(services, input);
   const writers = participants.filter((each) => each.writes.length > 0 || isStaged(input, each));
@@ -176,6 +178,7 @@ async function decide(
 function learn(outcome: Outcome): Timestamp {
   if (outcome.kind === 'committed') return outcome.ts;
   if (outcome.kind === 'aborted') throw new KvError('conflict', 'the transaction was aborted');
+  reached('commit: the outcome was not known');
   throw new KvError('ambiguous', 'the outcome of the commit is not known');
 }
 

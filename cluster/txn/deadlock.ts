@@ -9,6 +9,7 @@
  */
 import type { LockId, NodeId } from '../../src/base/ids.ts';
 import { lockIdNode } from '../../src/base/ids.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { RangeRouter } from '../range/range-router.ts';
@@ -100,6 +101,7 @@ export class DeadlockDetector {
   #condemn(cycle: readonly string[]): void {
     const victim = cycle.reduce((youngest, each) => (each > youngest ? each : youngest));
     this.#env.log.info({ length: cycle.length }, 'txn: deadlock');
+    reached('deadlock: a victim was chosen');
     this.#sendTo(victim, 'deadlock.victim', { victim } satisfies Verdict);
   }
 

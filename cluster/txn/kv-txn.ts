@@ -11,6 +11,7 @@ import type { LockId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { intersectSpans } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
@@ -329,6 +330,7 @@ export class ClusterTxn implements KvTxn {
     if (grant.stay !== 0) this.#grants.set(descriptor.rangeId, grant);
     const from = this.#readTs ?? (0 as Timestamp);
     if (reply.newestTs <= from) return undefined;
+    reached('lock: the snapshot was moved');
     if (!reply.isRevalidated && !isBroken('TXN-13')) throw this.#movedError();
     const others = this.#reads.spans().some((span) => !within(span, descriptor));
     if (!others || isBroken('TXN-13')) {

@@ -9,6 +9,7 @@
  */
 import type { TxnId } from '../../src/base/ids.ts';
 import { formatTxnId } from '../../src/base/ids.ts';
+import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { intersectSpans, pointSpan } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
@@ -69,12 +70,16 @@ export class Recovery {
   async #recover(txnId: TxnId, anchor: Key, isHolder: boolean): Promise<Outcome> {
     const [first] = await this.#votes(txnId, anchor, pointSpan(anchor));
     if (first === undefined) return { kind: 'unknown' };
-    if (first.vote === 'forgotten') return isHolder ? { kind: 'aborted' } : { kind: 'unknown' };
+    if (first.vote === 'forgotten') {
+      reached('recovery: the anchor had forgotten');
+      return isHolder ? { kind: 'aborted' } : { kind: 'unknown' };
+    }
     const spans = first.spans ?? [];
     const decided = first.vote === 'prepared' ? await this.#decide(txnId, anchor, spans) : first.ts;
     const outcome: Outcome =
       decided === 0 ? { kind: 'aborted' } : { kind: 'committed', ts: decided };
     this.#env.log.info({ txn: formatTxnId(txnId), outcome: outcome.kind }, 'txn: recovered');
+    reached(decided === 0 ? 'recovery: aborted' : 'recovery: committed');
     this.tell(txnId, anchor, spans, decided);
     return outcome;
   }

@@ -5,6 +5,8 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { QuorateError } from '../base/errors.ts';
+import type { Probe } from '../base/probe.ts';
+import { PROBES } from '../base/probe.ts';
 import type { Fault } from '../sim/faults.ts';
 import type { SimulationOptions, SimulationReport } from '../sim/simulation.ts';
 import { simulate } from '../sim/simulation.ts';
@@ -150,12 +152,14 @@ class Totals {
   #virtualMs = 0;
   #steps = 0;
   readonly #faults = new Map<Fault, number>();
+  readonly #reached = new Set<Probe>();
   readonly #startedMs = performance.now();
 
-  add({ virtualMs, steps, faults }: SimulationReport): void {
+  add({ virtualMs, steps, faults, reached }: SimulationReport): void {
     this.#seeds++;
     this.#virtualMs += virtualMs;
     this.#steps += steps;
+    for (const probe of reached) this.#reached.add(probe);
     for (const [fault, count] of faults) {
       this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + count);
     }
@@ -163,11 +167,13 @@ class Totals {
 
   words(): string {
     const realMs = performance.now() - this.#startedMs;
+    const missed = PROBES.filter((probe) => !this.#reached.has(probe));
     const faults = [...this.#faults].sort(([a], [b]) => (a < b ? -1 : 1));
     return (
       `${this.#seeds} seeds, ${(this.#virtualMs / 3_600_000).toFixed(2)} virtual hours ` +
       `(${(this.#virtualMs / realMs).toFixed(0)} times real time), ${this.#steps} steps of clients\n` +
-      `faults: ${faults.map(([fault, count]) => `${fault} ${count}`).join(', ') || 'none'}\n`
+      `faults: ${faults.map(([fault, count]) => `${fault} ${count}`).join(', ') || 'none'}\n` +
+      `never reached: ${missed.join(', ') || 'nothing that is watched for'}\n`
     );
   }
 }

@@ -20,6 +20,13 @@ export type Outcome<T> =
   | { readonly kind: 'fail'; readonly sqlState: string }
   | { readonly kind: 'unknown' };
 
+interface Connection {
+  readonly node: number;
+  readonly session: Session;
+  readonly process: SimProcess;
+  readonly onCommit: () => void;
+}
+
 const PATIENCE_MS = 20_000;
 /** What a client of a cluster in trouble has to expect. */
 const EXPECTED = ['40001', '40P01', '40003', '55P03', '57P01', '57P03', '58000'];
@@ -27,9 +34,14 @@ const EXPECTED = ['40001', '40P01', '40003', '55P03', '57P01', '57P03', '58000']
 const AMBIGUOUS = '40003';
 
 export class SimClient {
+  /** Where its session is. */
+  readonly node: number;
   readonly #world: SimWorld;
   readonly #session: Session;
   readonly #process: SimProcess;
+  readonly #onCommit: () => void;
+  /** Whoever waits for an answer is told that there will be none. */
+  #onLost: (() => void) | undefined;
   #isLost = false;
 
   /** Throws `ConnectionLost`, or `SqlError`. */
@@ -53,16 +65,29 @@ export class SimClient {
           .then(resolve, reject);
       });
     });
-    const client = new SimClient(world, await patiently(world, opening), process);
+    const session = await patiently(world, opening);
+    const client = new SimClient(world, {
+      ...{ node: nodeId, session, process },
+      onCommit: () => cluster.onCommit?.(nodeId),
+    });
     fatal.report = () => (client.#isLost = true);
     return client;
   }
 
-  private constructor(world: SimWorld, session: Session, process: SimProcess) {
+  private constructor(world: SimWorld, { node, session, process, onCommit }: Connection) {
     this.#world = world;
+    this.node = node;
     this.#session = session;
     this.#process = process;
+    this.#onCommit = onCommit;
+    process.onLeave.add(this.#leave);
   }
+
+  /** As the server ends a connection when its node stops. */
+  readonly #leave = (): void => {
+    this.close();
+    this.#onLost?.();
+  };
 
   get isLost(): boolean {
     return this.#isLost || !this.#process.isAlive;
@@ -83,6 +108,7 @@ export class SimClient {
         // An error may be thrown at once.
         (async () => this.#session.simpleQuery(text, sink))().then(resolve, reject);
       });
+      this.#onLost = () => reject(new ConnectionLost('the node stops'));
     });
     await patiently(this.#world, answer).catch((error: unknown) => {
       if (error instanceof ConnectionLost) this.#isLost = true;
@@ -98,6 +124,7 @@ export class SimClient {
       await this.query('BEGIN');
       const value = await body();
       isCommitting = true;
+      this.#onCommit();
       const [result] = await this.execute('COMMIT');
       // PostgreSQL answers so to the COMMIT of a block that has failed.
       if (result?.tag === 'ROLLBACK') return { kind: 'fail', sqlState: '25P02' };
@@ -120,6 +147,7 @@ export class SimClient {
   }
 
   close(): void {
+    this.#process.onLeave.delete(this.#leave);
     if (this.#process.isAlive) this.#process.run(() => this.#session.close());
     this.#isLost = true;
   }

@@ -25,6 +25,8 @@ export interface Machine {
   readonly clock: SimClock;
   /** How long a sync takes; drawn anew for each. */
   syncDelayMs: (() => number) | undefined;
+  /** What it is told at its next start, over what all are told. */
+  settings: Partial<NodeSettings>;
   /** Its disk has been made to fail: the process is to end by itself, which is a crash and no bug. */
   isDoomed: boolean;
   /** What its log held is damaged: it will not start again. */
@@ -48,6 +50,8 @@ export class EmbeddedCluster {
   readonly net: SimSwitch;
   readonly machines: Machine[];
   readonly fatal: unknown[] = [];
+  /** Is told where a client is about to commit. */
+  onCommit: ((node: number) => void) | undefined;
   readonly #options: ClusterOptions;
 
   constructor(world: SimWorld, options: ClusterOptions) {
@@ -64,6 +68,7 @@ export class EmbeddedCluster {
         rate: 1 + around(options.rateErrorMax ?? 0),
       }),
       syncDelayMs: undefined,
+      settings: {},
       isDoomed: false,
       isLost: false,
       process: undefined,
@@ -107,7 +112,10 @@ export class EmbeddedCluster {
       httpPort: 1,
       peerPort: 1,
       members,
-      settings: { ...DEFAULT_SETTINGS, logSegmentBytes: 1 << 18, ...this.#options.settings },
+      settings: {
+        ...{ ...DEFAULT_SETTINGS, logSegmentBytes: 1 << 18 },
+        ...{ ...this.#options.settings, ...machine.settings },
+      },
     };
     const opening = QuorateNode.open(config, {
       env: process.env,
@@ -169,15 +177,29 @@ export class EmbeddedCluster {
     });
   }
 
-  /** kill -9, and the loss of what was not synced. */
-  crash(id: number, keepRate = 0): void {
+  /** As an operator stops it: clients are sent away, what is under way ends, nothing that was written is lost. */
+  async stop(id: number): Promise<void> {
     const machine = this.at(id);
+    machine.sessions = undefined;
+    machine.process?.leave();
+    if (machine.node !== undefined) await this.world.settle(machine.node.stop());
+    this.#end(machine);
+    machine.engine = machine.engine.crash(() => true);
+  }
+
+  #end(machine: Machine): void {
     machine.process?.kill();
     machine.clock.wake();
     machine.node = undefined;
     machine.process = undefined;
     machine.sessions = undefined;
     this.net.disconnect(machine.id);
+  }
+
+  /** kill -9, and the loss of what was not synced. */
+  crash(id: number, keepRate = 0): void {
+    const machine = this.at(id);
+    this.#end(machine);
     machine.disk.crash(this.world.random, keepRate);
     machine.engine = machine.engine.crash(() => this.world.random.next() < keepRate);
   }

@@ -3,6 +3,8 @@
  * where they were put) and begins something else, of the kinds that the run has drawn.
  */
 import { rangeId } from '../base/ids.ts';
+import type { Random } from '../env/env.ts';
+import type { NodeSettings } from '../node/config.ts';
 import type { EmbeddedCluster, Machine } from './cluster.ts';
 import type { LinkFaults, SimWorld } from './world.ts';
 import { CALM_LINKS } from './world.ts';
@@ -10,7 +12,9 @@ import { CALM_LINKS } from './world.ts';
 export const FAULTS = [
   'crash',
   'torn crash',
+  'coordinator crash',
   'all down',
+  'rolling restart',
   'isolation',
   'one-way cut',
   'pair cut',
@@ -18,6 +22,8 @@ export const FAULTS = [
   'doubled frames',
   'slow links',
   'clogged link',
+  'stuck link',
+  'late news',
   'pause',
   'suspension',
   'clock jump',
@@ -26,9 +32,13 @@ export const FAULTS = [
   'full disk',
   'flipped bit',
   'transfer',
+  'shuffle',
   'split',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
+
+/** About how long a COMMIT takes when nothing is in its way. */
+const COMMIT_MS = 4;
 
 export class FaultInjector {
   readonly #world: SimWorld;
@@ -36,6 +46,8 @@ export class FaultInjector {
   readonly #kinds: readonly Fault[];
   readonly #split: () => void;
   readonly #onStory: ((line: string) => void) | undefined;
+  /** What was begun in another round is over. */
+  #round = 0;
   readonly counts = new Map<Fault, number>();
   /** What happened when, in words. */
   readonly story: string[] = [];
@@ -73,6 +85,8 @@ export class FaultInjector {
   /** All links and nodes are up, but for those that will never be. */
   async heal(): Promise<void> {
     const { net, machines } = this.#cluster;
+    this.#cluster.onCommit = undefined;
+    this.#round++;
     net.heal();
     net.faults = CALM_LINKS;
     for (const machine of machines) {
@@ -118,6 +132,12 @@ export class FaultInjector {
         this.#note(kind, `node ${id} is killed; of what was not synced parts survive`);
         this.#cluster.crash(id, 0.5);
         return;
+      case 'coordinator crash':
+        this.#awaitCommit(kind);
+        return;
+      case 'rolling restart':
+        await this.#restartAll(kind);
+        return;
       case 'all down':
         this.#killAll();
         for (const machine of machines) if (!machine.isLost) await this.#boot(machine);
@@ -147,6 +167,13 @@ export class FaultInjector {
       case 'clogged link':
         this.#note(kind, `what node ${id} sends node ${other.id} takes long`);
         net.clog(id, other.id, random.int(50, 800));
+        return;
+      case 'stuck link':
+        this.#note(kind, `what node ${id} sends node ${other.id} takes seconds`);
+        net.clog(id, other.id, random.int(1000, 6000));
+        return;
+      case 'late news':
+        this.#deafen(kind);
         return;
       default:
         await this.#beginAtNode(kind, victim);
@@ -197,6 +224,10 @@ export class FaultInjector {
         this.#note(kind, `node ${id} is to lead a range`);
         this.#withRange((kv, range, signal) => kv.transferLeader(range, id, signal));
         return;
+      case 'shuffle':
+        this.#note(kind, 'every range is to be led by some node');
+        this.#shuffle();
+        return;
       case 'split':
         this.#note(kind, 'a range is to be split');
         this.#split();
@@ -204,6 +235,45 @@ export class FaultInjector {
       default:
         return;
     }
+  }
+
+  /** Kills the node of whoever commits next, at some moment of that. */
+  #awaitCommit(kind: Fault): void {
+    const round = this.#round;
+    this.#cluster.onCommit = (node) => {
+      this.#cluster.onCommit = undefined;
+      this.#world.after(this.#world.random.next() * COMMIT_MS, () => {
+        const isStill = this.#round === round && this.#cluster.at(node).node !== undefined;
+        if (!isStill) return;
+        this.#note(kind, `node ${node} is killed in the middle of a commit`);
+        this.#cluster.crash(node);
+      });
+    };
+  }
+
+  /** One after another, perhaps with other settings. */
+  async #restartAll(kind: Fault): Promise<void> {
+    const { random } = this.#world;
+    for (const machine of this.#cluster.machines) {
+      const { process, isDoomed, id } = machine;
+      if (process === undefined || process.isPaused || isDoomed) continue;
+      this.#note(kind, `node ${id} is stopped, and started again`);
+      await this.#cluster.stop(id);
+      if (random.next() < 0.5) machine.settings = drawRaftSettings(random);
+      await this.#boot(machine);
+      await this.#world.run(random.int(0, 1500));
+    }
+  }
+
+  /** The node with the slowest clock: what its clock does not say it has from the others, late. */
+  #deafen(kind: Fault): void {
+    const { net, machines } = this.#cluster;
+    const [last, ...others] = [...machines].sort((a, b) => a.clock.wallMs() - b.clock.wallMs());
+    if (last === undefined) return;
+    const { id } = last;
+    const delayMs = this.#world.random.int(200, 600);
+    this.#note(kind, `node ${id} hears of everything ${delayMs} ms late`);
+    for (const from of others) net.clog(from.id, id, delayMs);
   }
 
   /** And perhaps their clocks are set back before they start again. */
@@ -237,6 +307,29 @@ export class FaultInjector {
     // It may well fail: there is trouble enough.
     process?.run(() => void act(node.kv, rangeId(group.rangeId), signal).catch(() => undefined));
   }
+
+  /** Ranges that were split off in one place are led there until they are told otherwise. */
+  #shuffle(): void {
+    const { machines } = this.#cluster;
+    const { node, process } = this.#cluster.alive()[0] ?? {};
+    if (node === undefined) return;
+    const { signal } = new AbortController();
+    for (const { rangeId: range } of node.store.groups()) {
+      const to = machines[this.#world.random.int(0, machines.length - 1)]?.id;
+      if (to === undefined) continue;
+      process?.run(() => void node.kv.transferLeader(range, to, signal).catch(() => undefined));
+    }
+  }
+}
+
+/** Nodes need not agree on these. */
+function drawRaftSettings(random: Random): Partial<NodeSettings> {
+  return {
+    raftBatch: random.next() < 0.5,
+    raftPipeline: random.next() < 0.5,
+    checkpointSpreadMs: random.int(0, 5000),
+    raftTailBytes: 10 ** random.int(3, 7),
+  };
 }
 
 /** One bit somewhere in what the log's files hold. */

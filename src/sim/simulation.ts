@@ -4,6 +4,7 @@
  * choice would. A run is a function of its seed and options: the same code gives the same trace.
  */
 import process from 'node:process';
+import type { Probe } from '../base/probe.ts';
 import type { Random } from '../env/env.ts';
 import { checkTransactions, explain } from '../check/check-history.ts';
 import type { Key } from '../base/span.ts';
@@ -15,6 +16,7 @@ import { ConnectionLost, SimClient, isExpected } from './client.ts';
 import { EmbeddedCluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
 import { FAULTS, FaultInjector } from './faults.ts';
+import { withProbes } from './probes.ts';
 import { RaftChecker } from './raft-checker.ts';
 import { Recorder } from './recorder.ts';
 import type { Workload, WorkloadContext } from './workload.ts';
@@ -47,6 +49,8 @@ export interface SimulationReport {
   readonly steps: number;
   readonly transactions: Readonly<Record<'ok' | 'fail' | 'info', number>>;
   readonly faults: ReadonlyMap<Fault, number>;
+  /** The rare places in the code that the run came to. */
+  readonly reached: ReadonlySet<Probe>;
 }
 
 /** How long a healed cluster may take to end everything. */
@@ -71,6 +75,7 @@ class Simulation {
   readonly #checker: ReplicaChecker;
   readonly #history: Recorder;
   readonly #setting: string;
+  readonly #reached = new Set<Probe>();
   #failure: unknown;
   #isOver = false;
   #steps = 0;
@@ -104,7 +109,7 @@ class Simulation {
     const onRejection = (error: unknown): void => void (this.#failure ??= error);
     process.on('unhandledRejection', onRejection);
     try {
-      await this.#play();
+      await withProbes(this.#reached, () => this.#play());
     } catch (error) {
       this.#failure ??= error;
     } finally {
@@ -123,6 +128,7 @@ class Simulation {
       steps: this.#steps,
       transactions: verdict.counts,
       faults: this.#injector.counts,
+      reached: this.#reached,
     };
   }
 

@@ -190,6 +190,8 @@ export class SimProcess {
   readonly #world: SimWorld;
   isAlive = true;
   #held: Task[] | undefined;
+  /** What is to be done for those it serves when it is about to stop. */
+  readonly onLeave = new Set<() => void>();
 
   constructor(world: SimWorld, clock: SimClock) {
     this.#world = world;
@@ -236,6 +238,15 @@ export class SimProcess {
   kill(): void {
     this.isAlive = false;
     this.#held = undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** It is about to stop, in order. */
+  leave(): void {
+    for (const send of [...this.onLeave]) send();
   }
 
   pause(): void {

@@ -1,19 +1,23 @@
 /** The built-in workloads, by name. */
 import type { Workload } from '../workload.ts';
 import { bank } from './bank.ts';
+import { batches } from './batches.ts';
 import { fresh } from './fresh.ts';
 import { lists } from './lists.ts';
 import { queues } from './queues.ts';
 import { registers } from './registers.ts';
+import { reversals } from './reversals.ts';
 import { schema } from './schema.ts';
 import { skew } from './skew.ts';
 
 export const WORKLOADS: Readonly<Record<string, () => Workload>> = {
   bank,
+  batches,
   fresh: () => fresh,
   lists: () => lists,
   queues,
   registers: () => registers,
+  reversals,
   schema,
   skew,
 };

@@ -1,0 +1,30 @@
+/**
+ * Rare places in the code that a simulation should come to: one that no seed reaches is one that nothing tests. Each is
+ * marked by a line that says `reached`, which does nothing but in the simulator.
+ */
+import { probeState } from './probe-state.ts';
+
+export const PROBES = [
+  'clock: a round was widened',
+  'commit: the outcome was not known',
+  'commit: regrouped after a split',
+  'deadlock: a victim was chosen',
+  'fence: a write gathered first',
+  'lease: a latest read was refused',
+  'lock: a grant was lost',
+  'lock: the snapshot was moved',
+  'outcome: forgotten',
+  'prepare: below the horizon',
+  'prepare: met an outcome',
+  'read: the ceiling was in the way',
+  'recovery: aborted',
+  'recovery: committed',
+  'recovery: the anchor had forgotten',
+  'snapshot: installed',
+  'vote: a marker was made',
+] as const;
+export type Probe = (typeof PROBES)[number];
+
+export function reached(probe: Probe): void {
+  probeState.reached?.add(probe);
+}
