@@ -68,8 +68,10 @@ export class ClockGuard {
     return offset !== undefined && offset > this.#median() + this.#maxAheadMs;
   }
 
+  /** Of all acceptors: those not yet heard may be behind all others, or a few that are far ahead would be believed. */
   #median(): number {
     const sorted = [...this.#offsets.values()].sort((a, b) => a - b);
-    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+    const unheard = this.#acceptors.size - sorted.length;
+    return sorted[Math.floor((this.#acceptors.size - 1) / 2) - unheard] ?? 0;
   }
 }

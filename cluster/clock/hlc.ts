@@ -4,6 +4,7 @@
  * guard sets from the acceptors' median. CLOCK-1 is kept beside, in clock-ceiling.ts. Synchronous; one per node.
  */
 import { assert } from '../../src/base/assert.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_MAX, timestampOfUnixMs } from '../../src/base/timestamp.ts';
 import type { Clock } from '../../src/env/env.ts';
@@ -37,6 +38,7 @@ export class Hlc {
 
   /** The wall clock, as far as it is believed (CLOCK-4). */
   wall(): Timestamp {
+    if (isBroken('CLOCK-4')) return timestampOfUnixMs(this.#clock.wallMs());
     const cap = this.#clock.monotonicMs() + this.#wallCapOffsetMs;
     return timestampOfUnixMs(Math.min(this.#clock.wallMs(), cap));
   }

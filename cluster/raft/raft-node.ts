@@ -168,14 +168,15 @@ export class RaftNode {
     this.#now = monotonicMs;
   }
 
-  tick(): void {
+  /** `mayCampaign` false: it votes when its promise to a leader has run out, and leaves leading to others. */
+  tick(mayCampaign = true): void {
     if (this.#isQuiescent) return;
     if (this.#leadership !== undefined) {
       // RANGE-1: after a hand-over that failed the leader does not go on; nor without a quorum.
       if (!this.#leadership.tick(this.#outlet())) this.stepDown();
       return;
     }
-    if (this.#clock.tick() && this.#isVoter()) this.#campaign(false);
+    if (this.#clock.tick() && mayCampaign && this.#isVoter()) this.#campaign(false);
   }
 
   /** Takes an entry; undefined when this node cannot take it now. */

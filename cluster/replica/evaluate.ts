@@ -26,7 +26,10 @@ export function evaluate(
   signal: Signal,
 ): MaybePromise<RangeReply> {
   const office = replica.office;
-  if (office === undefined || office.isHandingOver) return notLeader(replica);
+  if (office === undefined) return notLeader(replica);
+  if (office.isHandingOver && !(isBroken('LEASE-2') && isLatestRead(request))) {
+    return notLeader(replica);
+  }
   if (!office.isServing || (office.isSplitting && !isBroken('LEASE-3'))) {
     return waitForOffice(replica, office, request, signal);
   }
@@ -37,6 +40,11 @@ export function evaluate(
     return moved(replica);
   }
   return dispatch(replica, office, request, signal);
+}
+
+/** What the lease is for (LEASE-2). */
+function isLatestRead(request: RangeRequest): boolean {
+  return (request.kind === 'get' || request.kind === 'scan') && request.ts === 0;
 }
 
 /** Requests about one attempt, or one session's locks: good for whatever the range has become. */

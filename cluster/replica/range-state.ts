@@ -31,7 +31,7 @@ export const HORIZON_MS = 60_000;
  */
 const FORGET_TICKS = 1000 * TICKS_PER_MS;
 /** The horizon while TXN-12 is broken. */
-const FORGET_EARLY_MS = 4000;
+const FORGET_EARLY_MS = 2000;
 /** How many outcomes that must stay the search for old ones steps over. */
 const KEPT_SCAN_MAX = 4096;
 

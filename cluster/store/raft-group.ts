@@ -9,6 +9,7 @@
 import { assert } from '../../src/base/assert.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
+import { isBroken } from '../../src/base/mutant.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -134,6 +135,7 @@ export class RaftGroup {
       return;
     }
     if (message.from !== from || message.to !== this.#ports.self) return;
+    if (this.isBroken && message.kind === 'timeoutNow') return;
     this.#setNow();
     this.#raft.step(message);
   }
@@ -142,15 +144,13 @@ export class RaftGroup {
     if (this.#isInstalling && ++this.#quietTicks >= INSTALL_QUIET_TICKS) this.#abandonInstall();
     if (this.#isInstalling) return;
     this.#setNow();
-    if (this.isBroken) {
-      // It votes and takes entries, but must not lead.
-      const { leader } = this.#raft;
-      if (leader !== undefined && this.#brokenTicks++ % BROKEN_ASK_TICKS === 0) {
-        this.#ports.requestSnapshot(this.rangeId, leader);
-      }
-      return;
+    // Without data it votes and takes entries, but must not lead.
+    this.#raft.tick(!this.isBroken);
+    const { leader } = this.#raft;
+    if (!this.isBroken || leader === undefined) return;
+    if (this.#brokenTicks++ % BROKEN_ASK_TICKS === 0) {
+      this.#ports.requestSnapshot(this.rangeId, leader);
     }
-    this.#raft.tick();
   }
 
   /** As leader: followers not heard for an election timeout. */
@@ -324,11 +324,15 @@ export class RaftGroup {
     });
   }
 
-  /** A peer that has lost its data asks. */
+  /**
+   * A peer that has no data asks. While there is no leader anyone may give what it has applied, which is committed: the
+   * peer's vote may be what a leader needs, and a peer that has never heard of the range does not vote.
+   */
   sendSnapshotTo(peer: NodeId): void {
-    if (this.#raft.isLeader && this.state.descriptor.replicas.includes(peer)) {
-      this.#startSnapshot(peer);
-    }
+    const { isLeader, leader } = this.#raft;
+    const hasData = !this.isBroken && !this.#isInstalling;
+    if (!hasData || !(isLeader || leader === undefined)) return;
+    if (this.state.descriptor.replicas.includes(peer)) this.#startSnapshot(peer);
   }
 
   /** The receiver's side begins to replace everything: nothing is stepped or applied until it ends. */
@@ -386,7 +390,9 @@ export class RaftGroup {
     const { state } = this;
     const boundary = state.appliedIndex;
     const entries = isOwnLog ? (log?.entries ?? []).filter(({ index }) => index > boundary) : [];
-    for (const entry of entries) this.#host.hlc.forward(clockTimestamp(entry.data));
+    if (!isBroken('CLOCK-1')) {
+      for (const entry of entries) this.#host.hlc.forward(clockTimestamp(entry.data));
+    }
     const ownFirst = isOwnLog ? this.#ports.log.firstIndex(this.rangeId) : undefined;
     const logFirst = ownFirst ?? boundary + 1;
     return new RaftNode(

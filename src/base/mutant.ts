@@ -7,6 +7,7 @@ import { mutantState } from './mutant-state.ts';
 export type Rule =
   | 'CLOCK-1'
   | 'CLOCK-2'
+  | 'CLOCK-4'
   | 'LEASE-1'
   | 'LEASE-2'
   | 'LEASE-3'

@@ -39,6 +39,8 @@ export interface NodeSettings {
   readonly raftTailBytes: number;
   /** How long versions that have been replaced are kept: a transaction may read at a snapshot of this age. */
   readonly retentionMs: number;
+  /** A node's wall clock is believed up to this far ahead of the others' (CLOCK-4). */
+  readonly maxClockAheadMs: number;
 }
 
 export const DEFAULT_SETTINGS: NodeSettings = {
@@ -51,6 +53,7 @@ export const DEFAULT_SETTINGS: NodeSettings = {
   checkpointSpreadMs: 15_000,
   raftTailBytes: 32 << 20,
   retentionMs: 3_600_000,
+  maxClockAheadMs: 500,
 };
 
 export class ConfigError extends QuorateError<'config'> {

@@ -50,6 +50,8 @@ export class EmbeddedCluster {
   readonly net: SimSwitch;
   readonly machines: Machine[];
   readonly fatal: unknown[] = [];
+  /** How often a node has been started. */
+  boots = 0;
   /** Is told where a client is about to commit. */
   onCommit: ((node: number) => void) | undefined;
   readonly #options: ClusterOptions;
@@ -102,6 +104,7 @@ export class EmbeddedCluster {
     const machine = this.at(id);
     const process = new SimProcess(this.world, machine.clock);
     machine.isDoomed = false;
+    this.boots++;
     machine.disk.beforeSync = () => this.#syncTime(machine, process);
     const members = this.machines.map((each) => ({ id: each.id, host: 'sim', peerPort: 1 }));
     const config: NodeConfig = {

@@ -2,9 +2,10 @@
  * What goes wrong in a simulated machine room. Each round ends what the round before began (but for clocks, which stay
  * where they were put) and begins something else, of the kinds that the run has drawn.
  */
-import { rangeId } from '../base/ids.ts';
+import type { NodeId } from '../base/ids.ts';
 import type { Random } from '../env/env.ts';
 import type { NodeSettings } from '../node/config.ts';
+import type { RaftGroup } from '../../cluster/store/raft-group.ts';
 import type { EmbeddedCluster, Machine } from './cluster.ts';
 import type { LinkFaults, SimWorld } from './world.ts';
 import { CALM_LINKS } from './world.ts';
@@ -34,6 +35,8 @@ export const FAULTS = [
   'transfer',
   'shuffle',
   'split',
+  'unheard hand-over',
+  'absence',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -175,6 +178,12 @@ export class FaultInjector {
       case 'late news':
         this.#deafen(kind);
         return;
+      case 'unheard hand-over':
+        this.#handOverUnheard(victim);
+        return;
+      case 'absence':
+        this.#suspendAbsent(victim);
+        return;
       default:
         await this.#beginAtNode(kind, victim);
     }
@@ -222,7 +231,7 @@ export class FaultInjector {
         return;
       case 'transfer':
         this.#note(kind, `node ${id} is to lead a range`);
-        this.#withRange((kv, range, signal) => kv.transferLeader(range, id, signal));
+        this.#transfer(id);
         return;
       case 'shuffle':
         this.#note(kind, 'every range is to be led by some node');
@@ -287,25 +296,74 @@ export class FaultInjector {
     }
   }
 
+  /** A leader gives its range away, and from the moment it has done so hears nothing of what becomes of it. */
+  #handOverUnheard(victim: Machine): void {
+    const { net, machines } = this.#cluster;
+    const [from, group] = this.#leadership() ?? [];
+    const to = victim === from ? machines.find((machine) => machine !== from) : victim;
+    if (from === undefined || group === undefined || to === undefined) return;
+    this.#note(
+      'unheard hand-over',
+      `node ${from.id} is to hand a range to node ${to.id}, and to hear nothing from then on`,
+    );
+    const others = machines.filter((machine) => machine !== from);
+    // Late enough that it can be cut off before it hears of its successor.
+    const lateMs = this.#world.random.int(5, 40);
+    for (const { id } of others) net.clog(id, from.id, lateMs);
+    this.#askTransfer(from, group, to.id);
+    const { term } = group.raft;
+    const watch = (): void => {
+      const { isLeader, hasSentTimeoutNow } = group.raft;
+      if (!isLeader || group.raft.term !== term || net.isCalm) return;
+      if (!hasSentTimeoutNow) this.#world.after(1, watch);
+      else for (const { id } of others) net.cut(id, from.id);
+    };
+    watch();
+  }
+
+  /** A leader's machine is suspended, and when it goes on its links are not up yet. */
+  #suspendAbsent(victim: Machine): void {
+    const [machine] = this.#leadership() ?? [victim];
+    const { process, clock, id } = machine;
+    const ms = this.#world.random.int(500, 2500);
+    this.#note('absence', `the machine of node ${id} is suspended for ${ms} ms, and cut off`);
+    process?.pause();
+    clock.suspend();
+    this.#cluster.net.isolate(id);
+    this.#world.after(ms, () => {
+      clock.wake();
+      process?.resume();
+    });
+  }
+
+  /** Some range, and the node that leads it. */
+  #leadership(): readonly [Machine, RaftGroup] | undefined {
+    const found = this.#cluster
+      .alive()
+      .flatMap((machine) =>
+        [...(machine.node?.store.groups() ?? [])]
+          .filter(({ replica }) => replica.office?.isServing === true)
+          .map((group) => [machine, group] as const),
+      );
+    return found[this.#world.random.int(0, Math.max(0, found.length - 1))];
+  }
+
   #links(kind: Fault, faults: Partial<LinkFaults>): void {
     this.#note(kind, `${kind}: ${JSON.stringify(faults)}`);
     this.#cluster.net.faults = { ...this.#cluster.net.faults, ...faults };
   }
 
-  #withRange(
-    act: (
-      kv: NonNullable<Machine['node']>['kv'],
-      range: ReturnType<typeof rangeId>,
-      signal: AbortSignal,
-    ) => Promise<unknown>,
-  ): void {
-    const { node, process } = this.#cluster.alive()[0] ?? {};
-    const groups = [...(node?.store.groups() ?? [])];
+  #transfer(to: NodeId): void {
+    const machine = this.#cluster.alive()[0];
+    const groups = [...(machine?.node?.store.groups() ?? [])];
     const group = groups[this.#world.random.int(0, Math.max(0, groups.length - 1))];
-    if (node === undefined || group === undefined) return;
+    if (machine !== undefined && group !== undefined) this.#askTransfer(machine, group, to);
+  }
+
+  /** It may well fail: there is trouble enough. */
+  #askTransfer({ node, process }: Machine, { rangeId: id }: RaftGroup, to: NodeId): void {
     const { signal } = new AbortController();
-    // It may well fail: there is trouble enough.
-    process?.run(() => void act(node.kv, rangeId(group.rangeId), signal).catch(() => undefined));
+    process?.run(() => void node?.kv.transferLeader(id, to, signal).catch(() => undefined));
   }
 
   /** Ranges that were split off in one place are led there until they are told otherwise. */

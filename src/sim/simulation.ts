@@ -10,7 +10,9 @@ import { checkTransactions, explain } from '../check/check-history.ts';
 import type { Key } from '../base/span.ts';
 import type { KvClient } from '../kv/kv-client.ts';
 import { KvError } from '../kv/kv-errors.ts';
+import { DEFAULT_SETTINGS } from '../node/config.ts';
 import type { NodeSettings } from '../node/config.ts';
+import { ClockChecker } from './clock-checker.ts';
 import { ReplicaChecker } from './checkers.ts';
 import { ConnectionLost, SimClient, isExpected } from './client.ts';
 import { EmbeddedCluster } from './cluster.ts';
@@ -30,6 +32,8 @@ export interface SimulationOptions {
   readonly nodes?: number | undefined;
   readonly workloads?: readonly Workload[] | undefined;
   readonly faults?: readonly Fault[] | undefined;
+  /** Clients pause for up to this long between two pieces of work, milliseconds. */
+  readonly thinkMs?: number | undefined;
   /** Virtual minutes under faults. */
   readonly minutes: number;
   /** Is told what happens while it happens. */
@@ -61,6 +65,8 @@ const REPLICAS_EVERY_MS = 500;
 const RAFT_EVERY_MS = 50;
 /** A check may meet what is still being recovered. */
 const AUDITS_MAX = 5;
+/** Clients that think no longer than this keep a cluster busy. */
+export const THINK_MIN_MS = 60;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
   return new Simulation(options).run();
@@ -74,7 +80,9 @@ class Simulation {
   readonly #injector: FaultInjector;
   readonly #checker: ReplicaChecker;
   readonly #history: Recorder;
+  readonly #settings: Partial<NodeSettings>;
   readonly #setting: string;
+  readonly #thinkMs: number;
   readonly #reached = new Set<Probe>();
   #failure: unknown;
   #isOver = false;
@@ -86,11 +94,13 @@ class Simulation {
     const { random } = this.#world;
     const size = options.nodes ?? pick(random, [3, 3, 3, 5]);
     const settings = drawSettings(random);
+    this.#settings = settings;
     const skewMaxMs = pick(random, [0, 1000, 120_000, 3e10]);
     // Rates are the one thing that leases trust.
     const rateErrorMax = settings.reads === 'quorum' ? 0.3 : pick(random, [0, 0.03]);
-    const kinds = options.faults ?? FAULTS.filter(() => random.next() < 0.35);
+    const kinds = options.faults ?? FAULTS.filter(() => random.next() < 0.3);
     this.#workloads = options.workloads ?? drawWorkloads(random);
+    this.#thinkMs = options.thinkMs ?? pick(random, [THINK_MIN_MS, 300, 1500]);
     this.#cluster = new EmbeddedCluster(this.#world, { size, settings, skewMaxMs, rateErrorMax });
     this.#history = new Recorder(this.#world);
     this.#checker = new ReplicaChecker(this.#cluster);
@@ -101,7 +111,7 @@ class Simulation {
     });
     this.#setting =
       `${size} nodes; ${this.#workloads.map(({ name }) => name).join(', ')}; ${JSON.stringify(settings)}; ` +
-      `clocks ${skewMaxMs} ms apart, rates off by ${rateErrorMax}; faults: ${kinds.join(', ') || 'none'}`;
+      `clients think ${this.#thinkMs} ms at most; clocks ${skewMaxMs} ms apart, rates off by ${rateErrorMax}; faults: ${kinds.join(', ') || 'none'}`;
   }
 
   async run(): Promise<SimulationReport> {
@@ -147,7 +157,10 @@ class Simulation {
       client.close();
     }
     const raftChecker = new RaftChecker(this.#cluster);
+    const { maxClockAheadMs = DEFAULT_SETTINGS.maxClockAheadMs } = this.#settings;
+    const clockChecker = new ClockChecker(this.#world, this.#cluster, maxClockAheadMs);
     this.#observeForEver(RAFT_EVERY_MS, () => raftChecker.observe());
+    this.#observeForEver(RAFT_EVERY_MS, () => clockChecker.observe());
     this.#observeForEver(REPLICAS_EVERY_MS, () => this.#checker.observe());
     for (const workload of this.#workloads) {
       for (let i = 0; i < workload.clients; i++) clients.push(this.#runClient(workload));
@@ -276,7 +289,7 @@ class Simulation {
     const context = this.#context();
     let client: SimClient | undefined;
     while (!this.#isOver) {
-      await this.#pause(random.int(1, 60));
+      await this.#pause(random.int(1, this.#thinkMs));
       try {
         client ??= await this.#connect();
         await workload.step(client, context);
@@ -324,6 +337,8 @@ function drawSettings(random: Random): Partial<NodeSettings> {
     raftBatch: random.next() < 0.9,
     raftPipeline: random.next() < 0.9,
     checkpointSpreadMs: pick(random, [0, 500, 15_000]),
+    // No safety rests on it.
+    maxClockAheadMs: pick(random, [500, 60_000]),
   };
 }
 

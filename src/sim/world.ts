@@ -305,6 +305,11 @@ export class SimSwitch {
     this.#clogged.set(`${from}>${to}`, delayMs);
   }
 
+  /** Nothing is cut or clogged. */
+  get isCalm(): boolean {
+    return this.#cut.size === 0 && this.#clogged.size === 0;
+  }
+
   heal(): void {
     this.#cut.clear();
     this.#clogged.clear();

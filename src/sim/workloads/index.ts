@@ -2,8 +2,9 @@
 import type { Workload } from '../workload.ts';
 import { bank } from './bank.ts';
 import { batches } from './batches.ts';
-import { fresh } from './fresh.ts';
+import { crowd, fresh } from './fresh.ts';
 import { lists } from './lists.ts';
+import { pairs } from './pairs.ts';
 import { queues } from './queues.ts';
 import { registers } from './registers.ts';
 import { reversals } from './reversals.ts';
@@ -13,8 +14,10 @@ import { skew } from './skew.ts';
 export const WORKLOADS: Readonly<Record<string, () => Workload>> = {
   bank,
   batches,
+  crowd,
   fresh: () => fresh,
   lists: () => lists,
+  pairs: () => pairs,
   queues,
   registers: () => registers,
   reversals,

@@ -1,5 +1,9 @@
-/** A range that starts: what of its log is the history of its state. */
-import { expect, it } from 'vitest';
+/** One range of a node: what of its log is the history of its state, and what it does without data. */
+import { describe, expect, it } from 'vitest';
+import { decodeMessage, encodeMessage } from '../../../../cluster/raft/codec.ts';
+import type { Message } from '../../../../cluster/raft/messages.ts';
+import type { NodeId } from '../../../../src/base/ids.ts';
+import { nodeId } from '../../../../src/base/ids.ts';
 import { RaftGroup } from '../../../../cluster/store/raft-group.ts';
 import { raftOptionsOf } from '../../../../src/node/quorate-node.ts';
 import { DEFAULT_SETTINGS } from '../../../../src/node/config.ts';
@@ -10,6 +14,9 @@ import { RaftLogStore } from '../../../../storage/raftlog/raft-log-store.ts';
 import { ReplicaBench } from '../../../support/replica-bench.ts';
 import { TurnScheduler } from '../../../support/turn-scheduler.ts';
 
+const A = nodeId(1);
+const B = nodeId(2);
+
 function openLog(disk: SimDisk): Promise<OpenedLog> {
   const ports = { scheduler: new TurnScheduler('automatic'), log: silentLogger };
   return RaftLogStore.open(disk, { segmentBytes: 1 << 16, segmentsMax: 3 }, ports);
@@ -19,7 +26,12 @@ function openLog(disk: SimDisk): Promise<OpenedLog> {
 async function restart(
   disk: SimDisk,
   entries: readonly (readonly [number, number])[],
-): Promise<{ readonly group: RaftGroup; readonly log: RaftLogStore }> {
+): Promise<{
+  readonly group: RaftGroup;
+  readonly log: RaftLogStore;
+  readonly sent: Message[];
+  readonly snapshots: NodeId[];
+}> {
   const bench = await ReplicaBench.open();
   const { host } = bench.replica;
   const { state } = bench.replica;
@@ -37,12 +49,18 @@ async function restart(
     ],
   });
   await before.store.close();
+  const sent: Message[] = [];
+  const snapshots: NodeId[] = [];
+  state.descriptor = { ...state.descriptor, replicas: [A, B, nodeId(3)] };
   const { store: log, ranges } = await openLog(disk);
   const group = new RaftGroup(
     {
       ...{ env: host.env, self: host.self, log },
-      sendRaft: () => undefined,
-      sendSnapshot: () => Promise.resolve(undefined),
+      sendRaft: (_to, _range, bytes) => void sent.push(decodeMessage(bytes)),
+      sendSnapshot: (_group, to) => {
+        snapshots.push(to);
+        return Promise.resolve(undefined);
+      },
       requestSnapshot: () => undefined,
       onFatal: (error) => {
         throw error as Error;
@@ -55,7 +73,7 @@ async function restart(
     raftOptionsOf(DEFAULT_SETTINGS),
   );
   await log.whenIdle();
-  return { group, log };
+  return { group, log, sent, snapshots };
 }
 
 const span = (from: number, to: number, term: number): (readonly [number, number])[] =>
@@ -79,4 +97,38 @@ it.each([
   disk.crash({ next: () => 0, int: (min) => min, bytes: (n) => new Uint8Array(n) }, 0);
   const { ranges } = await openLog(disk);
   expect(ranges.get(group.rangeId)?.entries).toEqual([]);
+});
+
+describe('a replica without data', () => {
+  const ask = (group: RaftGroup, message: Partial<Message>): void => {
+    const whole = { from: B, to: A, term: 9, ...message } as Message;
+    group.step(B, encodeMessage(whole));
+    for (let ready = group.takeReady(); ready !== undefined; ready = group.takeReady()) {
+      group.onPersisted(ready);
+    }
+  };
+
+  it('votes once it has not heard from its leader, and does not lead', async () => {
+    const { group, sent } = await restart(new SimDisk(), span(90, 100, 5));
+    group.isBroken = true;
+    ask(group, { kind: 'heartbeat', commit: 0, sentAt: 0 });
+    const vote = { kind: 'prevote', term: 10, lastIndex: 120, lastTerm: 9 } as const;
+    ask(group, vote);
+    expect(sent.filter(({ kind }) => kind === 'prevoteReply')).toMatchObject([]);
+    for (let tick = 0; tick < 40; tick++) group.tick();
+    ask(group, vote);
+    expect(sent.at(-1)).toMatchObject({ kind: 'prevoteReply', isGranted: true });
+    ask(group, { kind: 'timeoutNow' });
+    for (let tick = 0; tick < 40; tick++) group.tick();
+    expect(group.raft.role).toBe('follower');
+  });
+
+  it('is given what another has applied, also while nobody leads', async () => {
+    const { group, snapshots } = await restart(new SimDisk(), span(90, 100, 5));
+    group.sendSnapshotTo(B);
+    expect(snapshots).toEqual([B]);
+    ask(group, { kind: 'heartbeat', commit: 0, sentAt: 0 });
+    group.sendSnapshotTo(B);
+    expect(snapshots).toEqual([B]);
+  });
 });
