@@ -98,10 +98,7 @@ export class Store {
   async open(bootstrap: RangeDescriptor): Promise<void> {
     const { mvcc } = this.#ports;
     const local = await mvcc.readLocal();
-    const states: RangeState[] = [];
-    for (const { key, value } of local) {
-      if (key.endsWith(`/${STATE_BLOB}`)) states.push(RangeState.decode(value));
-    }
+    const states = statesIn(local);
     if (states.length === 0) {
       const first = new RangeState(bootstrap);
       await mvcc.writeLocal([{ key: stateKey(first.rangeId), value: first.encode() }]);
@@ -379,4 +376,18 @@ export class Store {
 
 function stateKey(range: RangeId): ReturnType<typeof localKey> {
   return localKey(range, STATE_BLOB);
+}
+
+function statesIn(
+  local: readonly { readonly key: string; readonly value: Uint8Array }[],
+): RangeState[] {
+  return local
+    .filter(({ key }) => key.endsWith(`/${STATE_BLOB}`))
+    .map(({ value }) => RangeState.decode(value));
+}
+
+/** By range: up to which entry the last checkpoint holds everything. */
+export async function checkpointedIndexes(mvcc: StorePorts['mvcc']): Promise<Map<RangeId, number>> {
+  const states = statesIn(await mvcc.readLocal());
+  return new Map(states.map(({ rangeId, appliedIndex }) => [rangeId, appliedIndex]));
 }

@@ -36,7 +36,7 @@ import type { RangeRequest } from '../../cluster/range/requests.ts';
 import type { RaftOptions } from '../../cluster/raft/raft-node.ts';
 import type { GroupLog } from '../../cluster/store/raft-group.ts';
 import { SnapshotTransfer } from '../../cluster/store/snapshot-transfer.ts';
-import { Store, TICK_MS } from '../../cluster/store/store.ts';
+import { Store, TICK_MS, checkpointedIndexes } from '../../cluster/store/store.ts';
 import { LockCensus } from '../../cluster/txn/lock-census.ts';
 import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
 import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
@@ -127,6 +127,7 @@ export class QuorateNode {
         segmentBytes: config.settings.logSegmentBytes,
       },
       { scheduler: env.scheduler, log: env.log },
+      await checkpointedIndexes(mvcc),
     );
     // CLOCK-1: what versions and entries show was acknowledged, too.
     const known = maxTimestamp(log.clockCeiling, mvcc.highestTs());

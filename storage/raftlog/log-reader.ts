@@ -101,5 +101,5 @@ function entryAt(
   const record: LogRecord = read.record;
   if (record.kind !== 'entry' && record.kind !== 'copy') return undefined;
   if (record.range !== range || record.index !== index) return undefined;
-  return { index, term: record.term, data: record.data };
+  return { index, term: record.term, data: Buffer.from(record.data) };
 }

@@ -30,6 +30,7 @@ import type { ReadEntry, ReadSpan } from './log-reader.ts';
 import { RecordWriter } from './record.ts';
 import type { HardStateRecord } from './record.ts';
 import { recoverLog } from './recovery.ts';
+import type { Checkpointed } from './recovery.ts';
 import type { RecoveredRange } from './range-builder.ts';
 import { SegmentPool } from './segment.ts';
 import type { Segment } from './segment.ts';
@@ -154,14 +155,15 @@ export class RaftLogStore {
   #idleWaiters: (() => void)[] = [];
   #stats = { syncs: 0, bytes: 0, entries: 0, batches: 0 };
 
-  /** Rejects with `LogCorruption`, or `DiskError`. */
+  /** `checkpointed`: entries that nobody needs but peers that lag. Rejects with `LogCorruption`, or `DiskError`. */
   static async open(
     disk: Disk,
     options: Partial<LogOptions>,
     ports: { scheduler: Scheduler; log: Logger },
+    checkpointed?: Checkpointed,
   ): Promise<OpenedLog> {
     const full = { ...DEFAULTS, ...options };
-    const recovered = await recoverLog(disk);
+    const recovered = await recoverLog(disk, checkpointed);
     const segments = await SegmentPool.open(disk, full.segmentBytes, recovered.segments);
     const store = new RaftLogStore(full, segments, ports, recovered.syncBatch + 1);
     store.#ceiling = recovered.clockCeiling;
@@ -169,7 +171,8 @@ export class RaftLogStore {
     store.#writer.count = recovered.lastCount;
     for (const [range, { hardState, hardStateIn }] of recovered.ranges) {
       const index = recovered.indexes.get(range) ?? new LogIndex();
-      store.#ranges.set(range, { hardState, hardStateIn, needed: 0, first: 0, index });
+      const needed = (checkpointed?.get(range) ?? 0) + 1;
+      store.#ranges.set(range, { hardState, hardStateIn, needed, first: 0, index });
     }
     return { store, ranges: recovered.ranges, clockCeiling: recovered.clockCeiling };
   }

@@ -10,6 +10,7 @@ import type { HardStateRecord } from './record.ts';
 export interface RecoveredEntry {
   readonly index: number;
   readonly term: number;
+  /** Empty where a checkpoint holds the entry. */
   readonly data: Buffer;
 }
 

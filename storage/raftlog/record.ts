@@ -150,7 +150,7 @@ export class RecordWriter {
   }
 }
 
-/** The record at an offset; 'end' where none begins, 'bad' where one does not verify. */
+/** The record at an offset; 'end' where none begins, 'bad' where one does not verify. An entry's data is a view. */
 export function readRecord(
   bytes: Buffer,
   offset: number,
@@ -184,7 +184,7 @@ function decodeBody(reader: ByteReader): LogRecord | undefined {
       const range = rangeId(reader.varint());
       const index = reader.varint();
       const term = reader.varint();
-      const data = Buffer.from(reader.raw(reader.remaining));
+      const data = reader.raw(reader.remaining);
       return { kind: kind === COPY ? 'copy' : 'entry', ...base, range, index, term, data };
     }
     case TRUNCATE: {

@@ -16,8 +16,8 @@ import type { Disk } from '../../src/env/disk.ts';
 import { ChecksumIndex } from '../codec/checksum-index.ts';
 import type { EntryPlace, LogIndex } from './log-index.ts';
 import { RangeBuilder } from './range-builder.ts';
-import type { RecoveredRange } from './range-builder.ts';
-import type { LogRecord } from './record.ts';
+import type { RecoveredEntry, RecoveredRange } from './range-builder.ts';
+import type { EntryRecord, LogRecord } from './record.ts';
 import { RECORD_HEAD_BYTES, isIntact, mayBeRecord, readRecord } from './record.ts';
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from './segment-header.ts';
 import type { LogPosition } from './segment-header.ts';
@@ -47,6 +47,7 @@ export interface RecoveredLog {
 }
 
 interface Found {
+  readonly checkpointed: Checkpointed;
   readonly ranges: Map<RangeId, RangeBuilder>;
   clockCeiling: Timestamp;
   ceilingIn: number;
@@ -57,12 +58,19 @@ interface Found {
 /** How far ahead of the last batch a valid record is looked for behind a bad one. */
 const BATCHES_AHEAD_MAX = 1_000_000;
 
-export async function recoverLog(disk: Disk): Promise<RecoveredLog> {
+/** By range: entries up to this index are in its checkpoint. */
+export type Checkpointed = ReadonlyMap<RangeId, number>;
+
+/** What a checkpoint holds is verified, and can be read again later, but is not kept in memory. */
+export async function recoverLog(
+  disk: Disk,
+  checkpointed: Checkpointed = new Map(),
+): Promise<RecoveredLog> {
   const numbers = (await disk.list())
     .flatMap((name) => segmentNumber(name) ?? [])
     .sort((a, b) => a - b);
   const found: Found = {
-    ranges: new Map(),
+    ...{ ranges: new Map(), checkpointed },
     ...{ clockCeiling: TS_ZERO, ceilingIn: 0, syncBatch: 0, lastCount: 0 },
   };
   const segments: Segment[] = [];
@@ -202,9 +210,18 @@ function takeRecord(record: LogRecord, place: EntryPlace, found: Found): void {
       range.truncate(record.from);
       return;
     case 'entry':
-      range.append(record, place);
+      range.append(kept(record, found), place);
       return;
     case 'copy':
-      range.copy(record, place);
+      range.copy(kept(record, found), place);
   }
+}
+
+const NO_DATA = Buffer.alloc(0);
+
+/** Its own copy of the data: the bytes of the segment go. */
+function kept(record: EntryRecord & { readonly range: RangeId }, found: Found): RecoveredEntry {
+  const { range, index, term } = record;
+  const isKept = index > (found.checkpointed.get(range) ?? 0);
+  return { index, term, data: isKept ? Buffer.from(record.data) : NO_DATA };
 }

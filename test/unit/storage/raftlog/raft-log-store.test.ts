@@ -222,6 +222,27 @@ describe('entries that nobody needs', () => {
   });
 });
 
+describe('entries that a checkpoint holds', () => {
+  it('are not kept in memory at a start, can be read, and hold no segment', async () => {
+    const disk = new SimDisk();
+    const before = await open(disk);
+    for (let i = 1; i <= 60; i++) await before.store.append({ ranges: [entry(i, A, 200)] });
+    const count = before.store.segmentCount();
+    await before.store.close();
+    const ports = { scheduler: new TurnScheduler('automatic'), log: silentLogger };
+    const options = { segmentBytes: 2048, segmentsMax: 3 };
+    const { store, ranges } = await RaftLogStore.open(disk, options, ports, new Map([[A, 58]]));
+    const sizes = ranges.get(A)?.entries.map(({ data }) => data.length) ?? [];
+    expect(sizes).toEqual([...Array.from({ length: 58 }, () => 0), 200, 200]);
+    const [first] = await store.read(A, { from: 55, to: 60, bytesMax: 1 });
+    expect(first).toEqual({ index: 55, term: 1, data: Buffer.alloc(200, 55) });
+    store.compact(A, 60);
+    await store.append({ ranges: [entry(61, A, 200)] });
+    await settle();
+    expect(store.segmentCount()).toBeLessThan(count - 3);
+  });
+});
+
 describe('a range that is removed', () => {
   it('holds no segment any more', async () => {
     const disk = new SimDisk();
