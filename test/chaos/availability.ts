@@ -90,7 +90,7 @@ export class Availability {
   }
 }
 
-/** Of sorted values; 0 when there are none. */
+/** Of sorted values, the nearest rank; 0 when there are none. */
 export function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 }
