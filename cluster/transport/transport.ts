@@ -23,6 +23,7 @@ import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { Env, Network, Timer } from '../../src/env/env.ts';
 import type { BodyCodec, MethodCodec } from './body-codec.ts';
 import { MSGPACK } from './body-codec.ts';
+import type { Ping } from './peer-watch.ts';
 import { PeerWatch } from './peer-watch.ts';
 
 export type TransportErrorCode = 'peer_down' | 'timeout' | 'remote' | 'aborted' | 'overloaded';
@@ -108,7 +109,7 @@ export class Transport {
     this.#network = network;
     this.#stamps = stamps;
     this.#watch = new PeerWatch(env, {
-      ping: (peer, isHeard) => this.#ping(peer, isHeard),
+      ping: (peer, ping) => this.#ping(peer, ping),
       onChange: (peer, isUp) => this.#onPeer(peer, isUp),
     });
   }
@@ -129,6 +130,15 @@ export class Transport {
 
   isUp(peer: NodeId): boolean {
     return this.#watch.isUp(peer);
+  }
+
+  peersUp(): NodeId[] {
+    return this.#watch.peersUp();
+  }
+
+  /** Peers that have been able to talk to more nodes than this one for a while. */
+  betterConnected(): NodeId[] {
+    return this.#watch.betterConnected();
   }
 
   /** Both sides have to name the same codec. */
@@ -154,10 +164,11 @@ export class Transport {
     this.#afterWrite(to, frame);
   }
 
-  #ping(to: NodeId, isHeard: boolean): void {
+  #ping(to: NodeId, { isHeard, reach }: Ping): void {
     const frame = this.#frameFor(to);
     frame.u8(KIND_PING);
     frame.u8(isHeard ? 1 : 0);
+    frame.varint(reach);
     this.#afterWrite(to, frame);
   }
 
@@ -312,7 +323,7 @@ export class Transport {
     const kind = reader.u8();
     switch (kind) {
       case KIND_PING:
-        this.#watch.onPing(from, reader.u8() === 1);
+        this.#watch.onPing(from, { isHeard: reader.u8() === 1, reach: reader.varint() });
         return;
       case KIND_RAFT: {
         const range = reader.varint();

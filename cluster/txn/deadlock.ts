@@ -4,6 +4,8 @@
  * passes the probe on along its own edges. A probe that comes back to where it has been has found a cycle, and the
  * youngest session in it (lock ids order by time) is the victim: its gateway ends its wait with 40P01.
  *
+ * Where a gateway is out of reach from another a third node passes on what the one has to say to the other.
+ *
  * The same question finds waits that will never end: frames get lost, and a wait for a row has no time-out of its own.
  * A session of which the leader knows nothing, twice in a row, is told to ask for its lock again.
  */
@@ -39,6 +41,13 @@ interface Verdict {
   readonly victim: string;
 }
 
+/** To be passed on to a gateway that its sender does not reach. */
+interface Relayed {
+  readonly lockId: string;
+  readonly method: 'deadlock.probe' | 'deadlock.victim';
+  readonly body: object;
+}
+
 export class DeadlockDetector {
   readonly #env: Env;
   readonly #self: NodeId;
@@ -54,6 +63,7 @@ export class DeadlockDetector {
     const { transport } = ports;
     transport.register('deadlock.probe', (body) => this.#onProbe(body as Probe));
     transport.register('deadlock.victim', (body) => this.#onVictim(body as Verdict));
+    transport.register('deadlock.relay', (body) => this.#onRelayed(body as Relayed));
   }
 
   /** A session waits for a lock from now on; `end` is called to end its wait. Returns how to end the watch. */
@@ -109,10 +119,22 @@ export class DeadlockDetector {
     this.#waiting.get(verdict.victim as LockId)?.end('deadlock');
   }
 
-  #sendTo(lockId: string, method: 'deadlock.probe' | 'deadlock.victim', body: object): void {
+  #sendTo(lockId: string, method: Relayed['method'], body: object): void {
     const gateway = lockIdNode(lockId as LockId);
-    if (gateway !== this.#self) this.#transport.cast(gateway, method, body);
-    else if (method === 'deadlock.probe') this.#onProbe(body as Probe);
-    else this.#onVictim(body as Verdict);
+    if (gateway === this.#self) {
+      if (method === 'deadlock.probe') this.#onProbe(body as Probe);
+      else this.#onVictim(body as Verdict);
+      return;
+    }
+    const between = this.#transport.isUp(gateway) ? undefined : this.#transport.peersUp()[0];
+    if (between === undefined) this.#transport.cast(gateway, method, body);
+    else this.#transport.cast(between, 'deadlock.relay', { lockId, method, body });
+  }
+
+  /** Once: what this node does not reach either is lost, and said again before long. */
+  #onRelayed({ lockId, method, body }: Relayed): void {
+    const gateway = lockIdNode(lockId as LockId);
+    if (gateway === this.#self) this.#sendTo(lockId, method, body);
+    else this.#transport.cast(gateway, method, body);
   }
 }

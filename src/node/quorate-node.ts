@@ -63,7 +63,7 @@ export interface NodePorts {
   readonly onFatal: (error: unknown) => void;
 }
 
-const CLOCK_WATCH_MS = 1000;
+const FITNESS_WATCH_MS = 500;
 const READY_RETRY_MS = 50;
 /** Boot time may run this far from the monotonic clock within a lease. */
 const SUSPEND_TOLERANCE_MS = 50;
@@ -292,11 +292,14 @@ export class QuorateNode {
     this.store.start();
     await this.#sql.listen(this.#ports.sockets);
     void this.#untilReady();
-    this.#watchClock(false);
+    this.#watchFitness(false);
   }
 
-  /** CLOCK-4: a node whose wall clock is far ahead says so, and leads nothing as long as another can. */
-  #watchClock(wasAhead: boolean): void {
+  /**
+   * Who should not lead hands its ranges to a peer that should: CLOCK-4, a node whose wall clock is far ahead, which says
+   * so; and one that cannot talk to all whom that peer can talk to, for clients there would not find their leader.
+   */
+  #watchFitness(wasAhead: boolean): void {
     if (this.#isStopping) return;
     const aheadMs = this.#guard.aheadMs();
     const isAhead = aheadMs > 0;
@@ -305,7 +308,13 @@ export class QuorateNode {
       this.#env.log.warn({ aheadMs: Math.round(aheadMs) }, `clock: the wall clock is ${what}`);
     }
     if (isAhead) this.store.giveUpLeaderships((peer) => !this.#guard.isOutside(peer));
-    this.#env.scheduler.after(CLOCK_WATCH_MS, () => this.#watchClock(isAhead));
+    else {
+      const better = this.transport.betterConnected();
+      const isFit = (peer: NodeId): boolean =>
+        better.includes(peer) && !this.#guard.isOutside(peer);
+      if (better.length > 0) this.store.giveUpLeaderships(isFit);
+    }
+    this.#env.scheduler.after(FITNESS_WATCH_MS, () => this.#watchFitness(isAhead));
   }
 
   /** Ready: this node has read the system range through its leader. */

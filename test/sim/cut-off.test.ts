@@ -62,3 +62,59 @@ it.each([1, 2, 3])('clients of node %i that is cut off are answered', async (cut
   await world.run(5000);
   expect(await answerMs(world, await open(), 'SELECT sum(n) FROM t')).toBeLessThan(ANSWER_MAX_MS);
 });
+
+it.each([
+  ['do not hear each other', [1, 2], [2, 1]],
+  ['hear each other one way only', [1, 2]],
+])('two nodes that %s leave leading to the third, and all go on', async (_how, ...cuts) => {
+  const world = new SimWorld(5);
+  const cluster = new EmbeddedCluster(world, { size: 3 });
+  await cluster.start();
+  const open = (id: number): Promise<SimClient> =>
+    world.settle(SimClient.connect(world, cluster, id));
+  const setUp = await open(3);
+  for (const text of [
+    'CREATE TABLE t (id int PRIMARY KEY, n int)',
+    'INSERT INTO t VALUES (1, 0), (5, 0), (9, 0)',
+    'ALTER TABLE t SPLIT AT VALUES (5), (9)',
+  ]) {
+    await world.settle(setUp.query(text));
+  }
+  for (const [i, to] of [1, 2, 3].entries()) {
+    await world.settle(setUp.query(`ALTER RANGE ${i + 1} TRANSFER LEADER TO ${to}`));
+  }
+  await world.run(1000);
+  const clients = [await open(1), await open(2), setUp];
+  for (const [from = 0, to = 0] of cuts as number[][]) {
+    cluster.net.cut(cluster.at(from).id, cluster.at(to).id);
+  }
+  await world.run(4000);
+  for (const client of clients) {
+    expect(await answerMs(world, client, 'UPDATE t SET n = n + 1')).toBeLessThan(100);
+  }
+  expect(await world.settle(setUp.query('SELECT n FROM t WHERE id = 1'))).toEqual([['3']]);
+});
+
+it('a deadlock between clients of two nodes that do not hear each other is found', async () => {
+  const world = new SimWorld(6);
+  const cluster = new EmbeddedCluster(world, { size: 3 });
+  await cluster.start();
+  const open = (id: number): Promise<SimClient> =>
+    world.settle(SimClient.connect(world, cluster, id));
+  const setUp = await open(3);
+  await world.settle(setUp.query('CREATE TABLE t (id int PRIMARY KEY, n int)'));
+  await world.settle(setUp.query('INSERT INTO t VALUES (1, 0), (2, 0)'));
+  await world.settle(setUp.query('ALTER RANGE 1 TRANSFER LEADER TO 3'));
+  const [one, two] = [await open(1), await open(2)];
+  cluster.net.cut(cluster.at(1).id, cluster.at(2).id);
+  cluster.net.cut(cluster.at(2).id, cluster.at(1).id);
+  await world.run(4000);
+  const update = (client: SimClient, id: number): Promise<unknown> =>
+    client.query(`UPDATE t SET n = n + 1 WHERE id = ${id}`);
+  for (const client of [one, two]) await world.settle(client.query('BEGIN; SELECT 1'));
+  await world.settle(update(one, 1));
+  await world.settle(update(two, 2));
+  const crossed = Promise.allSettled([update(one, 2), update(two, 1)]);
+  const outcomes = (await world.settle(crossed, 3000)).map(({ status }) => status);
+  expect(outcomes.sort()).toEqual(['fulfilled', 'rejected']);
+});

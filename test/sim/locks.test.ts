@@ -1,4 +1,5 @@
 /** Sessions in the queue of a row lock, while the nodes between them come and go. */
+import { SILENT_MS } from '../../cluster/transport/peer-watch.ts';
 import { describe, expect, it } from 'vitest';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Key } from '../../src/base/span.ts';
@@ -52,8 +53,9 @@ describe('a session that waits for a row', () => {
     const waiter = begin(cluster, others[0]);
     const waiting = outcome(lockRow(waiter));
     await world.run(100);
+    // Long enough to be taken for lost, and not for the leader to leave leading to another.
     cluster.net.cut(cluster.at(others[0]).id, cluster.at(leader).id);
-    await world.run(LONG_MS);
+    await world.run(SILENT_MS + 700);
     cluster.net.heal();
     await world.run(1000);
     await holder.put(ROW, Buffer.from('held'), undefined);

@@ -30,7 +30,7 @@ beforeEach(() => {
     },
   };
   watch = new PeerWatch(env as unknown as Env, {
-    ping: (peer, isHeard) => void events.push(`ping ${peer}${isHeard ? '' : ', not heard'}`),
+    ping: (peer, { isHeard }) => void events.push(`ping ${peer}${isHeard ? '' : ', not heard'}`),
     onChange: (peer, isUp) => void events.push(`${peer} ${isUp ? 'up' : 'down'}`),
   });
   watch.start();
@@ -64,17 +64,36 @@ describe('peer watch', () => {
 
   it('takes a peer for lost that does not hear this node, and tells those that it does not hear', () => {
     watch.onConnected(B);
-    watch.onPing(B, false);
+    watch.onPing(B, { isHeard: false, reach: 1 });
     watch.onHeard(B);
     expect(watch.isUp(B)).toBe(false);
-    watch.onPing(B, true);
+    watch.onPing(B, { isHeard: true, reach: 1 });
     expect(watch.isUp(B)).toBe(true);
-    watch.onPing(B, false);
+    watch.onPing(B, { isHeard: false, reach: 1 });
     watch.onLost(B);
     watch.onConnected(B);
     expect(changes()).toEqual(['2 up', '2 down', '2 up', '2 down', '2 up']);
     pass(SILENT_MS + 2 * PING_MS);
     expect(events.at(-1)).toBe('ping 2, not heard');
+  });
+
+  it('names a peer that can talk to more than this node, once that has lasted', () => {
+    const C = nodeId(3);
+    watch.onConnected(B);
+    watch.onConnected(C);
+    watch.onPing(B, { isHeard: true, reach: 2 });
+    pass(4 * PING_MS);
+    expect(watch.betterConnected()).toEqual([]);
+    watch.onLost(C);
+    watch.onHeard(B);
+    watch.onPing(B, { isHeard: true, reach: 2 });
+    pass(2 * PING_MS);
+    expect(watch.betterConnected()).toEqual([]);
+    pass(4 * PING_MS);
+    expect(watch.betterConnected()).toEqual([B]);
+    watch.onPing(B, { isHeard: true, reach: 1 });
+    pass(PING_MS);
+    expect(watch.betterConnected()).toEqual([]);
   });
 
   it('does not blame others for its own sleep', () => {
