@@ -291,7 +291,10 @@ function findObstacle(attempt: Attempt): RefusedReply | Promise<void> | undefine
   const { txnId } = request;
   // What holds a write to something this transaction read will, when it commits, have overwritten it.
   for (const span of reads) {
-    if (pending.writerOfSpan(span, TS_MAX, txnId) !== undefined) return refused('conflict');
+    const holder = pending.writerOfSpan(span, TS_MAX, txnId);
+    if (holder !== undefined) {
+      return isBroken('TXN-14') ? replica.waitForHolder(holder) : refused('conflict');
+    }
   }
   for (const { key } of writes) {
     const holder = pending.writerOfKey(key, TS_MAX, txnId) ?? pending.readerOfKey(key, txnId);
@@ -311,7 +314,8 @@ function findObstacle(attempt: Attempt): RefusedReply | Promise<void> | undefine
 /** A one-phase commit holds nothing and may wait for anyone; others only for a younger transaction. */
 function mayWaitFor(attempt: Attempt, holder: Holder): RefusedReply | Promise<void> {
   const { request, replica } = attempt;
-  if (request.onePhase || !holder.isPrepare || holder.txnId > request.txnId) {
+  const mayWait = request.onePhase || !holder.isPrepare || holder.txnId > request.txnId;
+  if (mayWait || isBroken('TXN-14')) {
     return replica.waitForHolder(holder);
   }
   return refused('conflict');

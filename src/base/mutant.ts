@@ -27,7 +27,8 @@ export type Rule =
   | 'TXN-10'
   | 'TXN-11'
   | 'TXN-12'
-  | 'TXN-13';
+  | 'TXN-13'
+  | 'TXN-14';
 
 export function isBroken(rule: Rule): boolean {
   return mutantState.broken === rule;
