@@ -4,8 +4,8 @@
  * - `moved` carries newer descriptors: of two that overlap, the higher generation wins.
  * - `notLeader` may name the leader; without a name, or when a node cannot be reached, the next replica is asked.
  *
- * `send` re-sends until it has a real answer, or the deadline has passed or this node is cut off (`unavailable`); requests that must not be sent
- * twice blindly (prepares) use `sendOnce`. Nothing here rests on a clock but the deadlines.
+ * `send` re-sends until it has a real answer, or the deadline has passed or this node is cut off (`unavailable`);
+ * requests that must not be sent twice blindly (prepares) use `sendOnce`. Nothing here rests on a clock but the deadlines.
  */
 import { assert, must } from '../../src/base/assert.ts';
 import type { Cancellation } from '../../src/base/cancellation.ts';

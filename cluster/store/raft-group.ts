@@ -335,6 +335,14 @@ export class RaftGroup {
     if (this.state.descriptor.replicas.includes(peer)) this.#startSnapshot(peer);
   }
 
+  /**
+   * Whether a snapshot up to `index` may take the place of what this replica has. Its log begins at what it had applied,
+   * and cannot be joined to anything older: entries that it has acknowledged would be forgotten with it.
+   */
+  mayInstall(index: number): boolean {
+    return index >= this.#raft.firstIndex - 1;
+  }
+
   /** The receiver's side begins to replace everything: nothing is stepped or applied until it ends. */
   beginInstall(): void {
     assert(!this.#isApplying, 'installing while an entry is applied');

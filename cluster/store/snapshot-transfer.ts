@@ -182,7 +182,7 @@ export class SnapshotTransfer {
     const { commitIndex } = group.raft;
     const isBehind = group.isBroken || state.appliedIndex > commitIndex;
     if (!isBehind && !group.isInstalling) return { index: commitIndex };
-    if (group.isApplying) return REFUSED;
+    if (group.isApplying || !group.mayInstall(state.appliedIndex)) return REFUSED;
     if (store.hasUnrecorded()) {
       store.onCheckpointNeeded();
       return REFUSED;

@@ -123,6 +123,14 @@ describe('a replica without data', () => {
     expect(group.raft.role).toBe('follower');
   });
 
+  it('takes no snapshot that is older than what it had applied, for it has acknowledged more', async () => {
+    const { group } = await restart(new SimDisk(), [...span(90, 100, 5), ...span(101, 105, 7)]);
+    group.isBroken = true;
+    expect([80, 99, 100, 103, 120].map((index) => group.mayInstall(index))).toEqual([
+      ...[false, false, true, true, true],
+    ]);
+  });
+
   it('is given what another has applied, also while nobody leads', async () => {
     const { group, snapshots } = await restart(new SimDisk(), span(90, 100, 5));
     group.sendSnapshotTo(B);
