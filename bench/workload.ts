@@ -22,11 +22,11 @@ export interface Result {
 export class SqlFailure extends Error {
   override readonly name = 'SqlFailure';
 
-  constructor(
-    readonly sqlState: string,
-    message: string,
-  ) {
+  readonly sqlState: string;
+
+  constructor(sqlState: string, message: string) {
     super(message);
+    this.sqlState = sqlState;
   }
 }
 
