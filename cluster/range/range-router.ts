@@ -12,7 +12,7 @@ import type { Cancellation } from '../../src/base/cancellation.ts';
 import type { LockId, NodeId } from '../../src/base/ids.ts';
 import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
-import { isPromise } from '../../src/base/maybe-promise.ts';
+import { thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN, spansOverlap } from '../../src/base/span.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -143,30 +143,29 @@ export class RangeRouter {
     request: Unrouted,
     options: SendOptions,
   ): MaybePromise<RangeReply> {
-    const first = this.#tryAt(this.#guess(descriptor, 0), descriptor, request, options);
-    if (!isPromise(first) && first.kind === 'reply' && isAnswer(first.reply)) {
-      this.#noteAnswer(first.reply);
-      return first.reply;
-    }
-    return this.#sendSlow(descriptor, request, options, first);
+    const askedMs = this.#env.clock.monotonicMs();
+    const node = this.#guess(descriptor, 0);
+    return thenMaybe(this.#tryAt(node, descriptor, request, options), (attempted) => {
+      const noted = this.#noteSuccess(node, descriptor, attempted);
+      if (noted.kind === 'reply' && isAnswer(noted.reply)) return noted.reply;
+      return this.#sendSlow(descriptor, request, options, { askedMs, attempted: noted });
+    });
   }
 
   async #sendSlow(
     descriptor: RangeDescriptor,
     request: Unrouted,
     options: SendOptions,
-    first: MaybePromise<Attempted>,
+    first: { readonly askedMs: number; readonly attempted: Attempted },
   ): Promise<RangeReply> {
     const { clock } = this.#env;
-    let askedMs = clock.monotonicMs();
+    let { askedMs, attempted } = first;
     let deadline = askedMs + FIND_LEADER_MS;
-    let attempted = await first;
     for (let tries = 1; ; tries++) {
       const tookMs = clock.monotonicMs() - askedMs;
       // To stand in the queue of a row lock is not to look for a leader.
       if (request.kind === 'lock') deadline += Math.max(0, tookMs - LEADER_ANSWERS_MS);
       if (attempted.kind === 'reply' && isAnswer(attempted.reply)) {
-        this.#noteAnswer(attempted.reply);
         return attempted.reply;
       }
       if (options.cancellation?.isCancelled === true) throw new KvError('cancelled', 'cancelled');
@@ -176,7 +175,7 @@ export class RangeRouter {
         await this.#env.scheduler.sleep(Math.min(RETRY_MAX_MS, RETRY_MS * tries));
       }
       askedMs = clock.monotonicMs();
-      attempted = await this.#tryAt(this.#guess(descriptor, tries), descriptor, request, options);
+      attempted = await this.sendOnce(descriptor, request, options, tries);
     }
   }
 
@@ -187,7 +186,10 @@ export class RangeRouter {
     options: SendOptions,
     tries = 0,
   ): MaybePromise<Attempted> {
-    return this.#tryAt(this.#guess(descriptor, tries), descriptor, request, options);
+    const node = this.#guess(descriptor, tries);
+    return thenMaybe(this.#tryAt(node, descriptor, request, options), (attempted) =>
+      this.#noteSuccess(node, descriptor, attempted),
+    );
   }
 
   /** Whether to look for a leader no longer. */
@@ -208,10 +210,6 @@ export class RangeRouter {
     }
     if (attempted.kind !== 'reply') this.noteLeader(descriptor.rangeId, undefined);
     return false;
-  }
-
-  #noteAnswer(reply: RangeReply): void {
-    if (reply.kind === 'moved') this.learn(reply.descriptors);
   }
 
   #unavailable(descriptor: RangeDescriptor, attempted: Attempted): KvError {
@@ -238,16 +236,7 @@ export class RangeRouter {
     request: Unrouted,
     options: SendOptions,
   ): MaybePromise<Attempted> {
-    const routed = {
-      ...request,
-      rangeId: descriptor.rangeId,
-      generation: descriptor.generation,
-    } as RangeRequest;
-    const attempted = this.#sender.send(node, routed, options);
-    if (isPromise(attempted)) {
-      return attempted.then((value) => this.#noteSuccess(node, descriptor, value));
-    }
-    return this.#noteSuccess(node, descriptor, attempted);
+    return this.#sender.send(node, routed(request, descriptor), options);
   }
 
   #noteSuccess(node: NodeId, descriptor: RangeDescriptor, attempted: Attempted): Attempted {
@@ -257,8 +246,62 @@ export class RangeRouter {
       // A replica that has fallen behind, or none at all, knows less than we do: others are to be asked.
       if (this.#descriptors.includes(descriptor)) return BEHIND;
     }
-    this.#leaders.set(descriptor.rangeId, node);
+    if (this.#leaders.get(descriptor.rangeId) !== node) {
+      this.#leaders.set(descriptor.rangeId, node);
+    }
     return attempted;
+  }
+}
+
+/**
+ * With its address. Requests of every transaction's way are spelled out: to spread an object costs several times as
+ * much, and what it makes has as many hidden classes as there are kinds, which all who read it would pay for.
+ */
+function routed(request: Unrouted, { rangeId, generation }: RangeDescriptor): RangeRequest {
+  switch (request.kind) {
+    case 'get': {
+      const { kind, keys, ts, fences } = request;
+      return { kind, rangeId, generation, ts, keys, fences };
+    }
+    case 'lock':
+      return {
+        kind: request.kind,
+        rangeId,
+        generation,
+        lockId: request.lockId,
+        keys: request.keys,
+        strength: request.strength,
+        wait: request.wait,
+        timeoutMs: request.timeoutMs,
+        readTs: request.readTs,
+        revalidate: request.revalidate,
+        fences: request.fences,
+        fenceLocks: request.fenceLocks,
+      };
+    case 'prepare':
+      return {
+        kind: request.kind,
+        rangeId,
+        generation,
+        onePhase: request.onePhase,
+        isFirstSend: request.isFirstSend,
+        txnId: request.txnId,
+        lockId: request.lockId,
+        readTs: request.readTs,
+        reads: request.reads,
+        fences: request.fences,
+        planned: request.planned,
+        writes: request.writes,
+        fenceWrites: request.fenceWrites,
+        lockedKeys: request.lockedKeys,
+        grant: request.grant,
+        stagedParts: request.stagedParts,
+        anchor: request.anchor,
+        participants: request.participants,
+        span: request.span,
+      };
+    default:
+      return { ...request, rangeId, generation };
   }
 }
 

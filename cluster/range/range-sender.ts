@@ -7,6 +7,8 @@ import type { NodeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { Env } from '../../src/env/env.ts';
+import type { Deadline } from '../transport/deadlines.ts';
+import { Deadlines } from '../transport/deadlines.ts';
 import type { Transport } from '../transport/transport.ts';
 import { TransportError } from '../transport/transport.ts';
 import type { Attempted, SendOptions } from './range-router.ts';
@@ -18,12 +20,12 @@ export interface LocalRanges {
 
 export class RangeSender {
   readonly self: NodeId;
-  readonly #env: Env;
+  readonly #deadlines: Deadlines;
   readonly #local: LocalRanges;
   readonly #transport: Transport;
 
   constructor(env: Env, self: NodeId, local: LocalRanges, transport: Transport) {
-    this.#env = env;
+    this.#deadlines = new Deadlines(env);
     this.self = self;
     this.#local = local;
     this.#transport = transport;
@@ -48,16 +50,26 @@ export class RangeSender {
       const giveUp = (): void => {
         ending?.cancel();
         finish();
-        resolve({ kind: 'unknown' });
+        resolve(UNKNOWN);
       };
-      const timer = this.#env.scheduler.after(timeoutMs, giveUp);
+      const deadline: Deadline = { deadlineMs: 0, onExpired: giveUp };
       const finish = (): void => {
-        timer.cancel();
+        this.#deadlines.remove(deadline);
         cancellation?.offCancel(giveUp);
       };
+      this.#deadlines.add(deadline, timeoutMs);
       cancellation?.onCancel(giveUp);
       if (cancellation?.isCancelled === true) giveUp();
-      reply.finally(finish).then((value) => resolve({ kind: 'reply', reply: value }), reject);
+      reply.then(
+        (value) => {
+          finish();
+          resolve({ kind: 'reply', reply: value });
+        },
+        (error: unknown) => {
+          finish();
+          reject(error);
+        },
+      );
     });
   }
 
@@ -67,13 +79,19 @@ export class RangeSender {
     else this.#transport.cast(to, 'range', request);
   }
 
-  async #sendRemote(to: NodeId, request: RangeRequest, options: SendOptions): Promise<Attempted> {
-    try {
-      const reply = (await this.#transport.call(to, 'range', request, options)) as RangeReply;
-      return { kind: 'reply', reply };
-    } catch (error) {
-      if (!(error instanceof TransportError)) throw error;
-      return { kind: error.maybeDelivered ? 'unknown' : 'unsent' };
-    }
+  #sendRemote(to: NodeId, request: RangeRequest, options: SendOptions): Promise<Attempted> {
+    return this.#transport.call(to, 'range', request, options).then(onAnswer, onFailure);
   }
+}
+
+const UNKNOWN: Attempted = { kind: 'unknown' };
+const UNSENT: Attempted = { kind: 'unsent' };
+
+function onAnswer(reply: unknown): Attempted {
+  return { kind: 'reply', reply: reply as RangeReply };
+}
+
+function onFailure(error: unknown): Attempted {
+  if (!(error instanceof TransportError)) throw error;
+  return error.maybeDelivered ? UNKNOWN : UNSENT;
 }

@@ -20,9 +20,11 @@ import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { Env, Network, Timer } from '../../src/env/env.ts';
+import type { Env, Network } from '../../src/env/env.ts';
 import type { BodyCodec, MethodCodec } from './body-codec.ts';
 import { MSGPACK } from './body-codec.ts';
+import type { Deadline } from './deadlines.ts';
+import { Deadlines } from './deadlines.ts';
 import type { Ping } from './peer-watch.ts';
 import { PeerWatch } from './peer-watch.ts';
 
@@ -78,14 +80,13 @@ interface Method {
   readonly codec: MethodCodec;
 }
 
-interface Outstanding {
+interface Outstanding extends Deadline {
   readonly to: NodeId;
   readonly codec: BodyCodec;
   readonly resolve: (body: unknown) => void;
   readonly reject: (error: TransportError) => void;
-  timer: Timer | undefined;
   readonly cancellation: Cancellation | undefined;
-  onCancel: (() => void) | undefined;
+  readonly onCancel: () => void;
 }
 
 export class Transport {
@@ -99,6 +100,7 @@ export class Transport {
   /** Calls being served that asked to be told when nobody waits any more: by caller, by its number. */
   readonly #serving = new Map<NodeId, Map<number, Cancellation>>();
   readonly #watch: PeerWatch;
+  readonly #deadlines: Deadlines;
   #lastId = 0;
   #isScheduled = false;
   #onRaft: ((from: NodeId, range: RangeId, bytes: Uint8Array) => void) | undefined;
@@ -108,6 +110,7 @@ export class Transport {
     this.#env = env;
     this.#network = network;
     this.#stamps = stamps;
+    this.#deadlines = new Deadlines(env);
     this.#watch = new PeerWatch(env, {
       ping: (peer, ping) => this.#ping(peer, ping),
       onChange: (peer, isUp) => this.#onPeer(peer, isUp),
@@ -205,17 +208,14 @@ export class Transport {
         codec: codec.answer,
         resolve,
         reject,
-        timer: undefined,
         cancellation,
-        onCancel: undefined,
+        onCancel: () => this.#giveUp(id, new TransportError('aborted', 'cancelled', true)),
+        deadlineMs: 0,
+        onExpired: () =>
+          this.#giveUp(id, new TransportError('timeout', `node ${to} did not answer`, true)),
       };
-      call.timer = this.#env.scheduler.after(options.timeoutMs, () =>
-        this.#giveUp(id, new TransportError('timeout', `node ${to} did not answer`, true)),
-      );
-      if (cancellation !== undefined) {
-        call.onCancel = () => this.#giveUp(id, new TransportError('aborted', 'cancelled', true));
-        cancellation.onCancel(call.onCancel);
-      }
+      this.#deadlines.add(call, options.timeoutMs);
+      cancellation?.onCancel(call.onCancel);
       this.#outstanding.set(id, call);
     });
     this.#afterWrite(to, frame);
@@ -236,8 +236,8 @@ export class Transport {
     const call = this.#outstanding.get(id);
     if (call === undefined) return undefined;
     this.#outstanding.delete(id);
-    call.timer?.cancel();
-    if (call.onCancel !== undefined) call.cancellation?.offCancel(call.onCancel);
+    this.#deadlines.remove(call);
+    call.cancellation?.offCancel(call.onCancel);
     return call;
   }
 

@@ -51,7 +51,7 @@ export interface CommitInput {
   readonly writes: WriteBuffer;
   /** Rows locked FOR UPDATE; those that were written too count as writes. */
   readonly lockedKeys: ReadonlySet<Key>;
-  readonly grants: ReadonlyMap<number, LockGrant>;
+  readonly grants: readonly LockGrant[];
   /** Tables whose schema version changes. */
   readonly fenceWrites: ReadonlyMap<number, number>;
   /** A range has committed, and by that ended the session's locks in it: it need not be told. */
@@ -357,21 +357,17 @@ async function stage(
 
 function group(services: TxnServices, input: CommitInput): Participant[] {
   const { router } = services;
+  const participants: Participant[] = [];
   const byRange = new Map<number, Participant>();
   const at = (descriptor: RangeDescriptor): Participant => {
-    let participant = byRange.get(descriptor.rangeId);
+    // Most transactions have one participant, and are not to pay for a map.
+    const first = participants[0];
+    if (first?.descriptor.rangeId === descriptor.rangeId) return first;
+    let participant = first === undefined ? undefined : byRange.get(descriptor.rangeId);
     if (participant === undefined) {
-      participant = {
-        descriptor,
-        reads: [],
-        writes: [],
-        lockedKeys: [],
-        fences: [],
-        planned: [],
-        fenceWrites: [],
-        stagedParts: 0,
-      };
-      byRange.set(descriptor.rangeId, participant);
+      participant = newParticipant(descriptor);
+      if (first !== undefined) byRange.set(descriptor.rangeId, participant);
+      participants.push(participant);
     }
     return participant;
   };
@@ -381,7 +377,7 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
     }
   } else {
     let last: Participant | undefined;
-    for (const write of input.writes.iterate({ start: KEY_MIN, end: KEY_MAX })) {
+    for (const write of input.writes.list()) {
       if (last === undefined || !spanContains(last.descriptor, write.key)) {
         last = at(router.find(write.key));
       }
@@ -397,18 +393,17 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
       at(descriptor).fenceWrites.push({ tableId, version });
     }
   }
-  const participants = [...byRange.values()];
-  for (const participant of participants) {
+  for (const { descriptor, fences, planned } of participants) {
     for (const tableId of input.reads.tables) {
-      if (spansOverlap(tableSpan(tableId), participant.descriptor))
-        participant.fences.push(tableId);
+      if (spansOverlap(tableSpan(tableId), descriptor)) fences.push(tableId);
     }
     for (const fence of input.planned) {
-      if (spansOverlap(tableSpan(fence.tableId), participant.descriptor))
-        participant.planned.push(fence);
+      if (spansOverlap(tableSpan(fence.tableId), descriptor)) planned.push(fence);
     }
   }
-  return participants.sort((a, b) => (a.descriptor.start < b.descriptor.start ? -1 : 1));
+  return participants.length === 1
+    ? participants
+    : participants.sort((a, b) => (a.descriptor.start < b.descriptor.start ? -1 : 1));
 
   function addRead(first: RangeDescriptor, span: Span): void {
     if (span.end <= first.end) {
@@ -420,6 +415,19 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
       if (part !== undefined) at(descriptor).reads.push(part);
     }
   }
+}
+
+function newParticipant(descriptor: RangeDescriptor): Participant {
+  return {
+    descriptor,
+    reads: [],
+    writes: [],
+    lockedKeys: [],
+    fences: [],
+    planned: [],
+    fenceWrites: [],
+    stagedParts: 0,
+  };
 }
 
 function prepareOf(
@@ -445,7 +453,7 @@ function prepareOf(
     fenceWrites,
     lockedKeys,
     stagedParts,
-    grant: input.grants.get(descriptor.rangeId),
+    grant: input.grants.find((grant) => grant.rangeId === descriptor.rangeId),
     isFirstSend: true,
   };
 }

@@ -19,6 +19,8 @@ import type { Transport } from '../transport/transport.ts';
 
 const FIRST_PROBE_MS = 100;
 const PROBE_AGAIN_MS = 500;
+/** All waits are looked at together: a timer for each would cost more than most of them. */
+const SWEEP_MS = 50;
 const PATH_MAX = 64;
 /** Once may be an answer that is on its way. */
 const UNKNOWN_MAX = 2;
@@ -28,6 +30,7 @@ export type WaitEnd = 'deadlock' | 'lost';
 interface Waiting {
   readonly descriptor: RangeDescriptor;
   readonly end: (why: WaitEnd) => void;
+  nextProbeMs: number;
   /** How many times in a row the leader knew nothing of it. */
   unknown: number;
 }
@@ -54,6 +57,7 @@ export class DeadlockDetector {
   readonly #router: RangeRouter;
   readonly #transport: Transport;
   readonly #waiting = new Map<LockId, Waiting>();
+  #isSweeping = false;
 
   constructor(ports: { env: Env; self: NodeId; router: RangeRouter; transport: Transport }) {
     this.#env = ports.env;
@@ -68,18 +72,30 @@ export class DeadlockDetector {
 
   /** A session waits for a lock from now on; `end` is called to end its wait. Returns how to end the watch. */
   watch(lockId: LockId, descriptor: RangeDescriptor, end: Waiting['end']): () => void {
-    const waiting: Waiting = { descriptor, end, unknown: 0 };
+    const nextProbeMs = this.#env.clock.monotonicMs() + FIRST_PROBE_MS;
+    const waiting: Waiting = { descriptor, end, nextProbeMs, unknown: 0 };
     this.#waiting.set(lockId, waiting);
-    let timer = this.#env.scheduler.after(FIRST_PROBE_MS, () => probe());
-    const probe = (): void => {
-      if (this.#waiting.get(lockId) !== waiting) return;
-      this.#onProbe({ path: [lockId] });
-      timer = this.#env.scheduler.after(PROBE_AGAIN_MS, probe);
-    };
+    this.#sweepLater();
     return () => {
-      timer.cancel();
       if (this.#waiting.get(lockId) === waiting) this.#waiting.delete(lockId);
     };
+  }
+
+  #sweepLater(): void {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    this.#env.scheduler.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    this.#isSweeping = false;
+    const now = this.#env.clock.monotonicMs();
+    for (const [lockId, waiting] of [...this.#waiting]) {
+      if (waiting.nextProbeMs > now) continue;
+      waiting.nextProbeMs = now + PROBE_AGAIN_MS;
+      this.#onProbe({ path: [lockId] });
+    }
+    if (this.#waiting.size > 0) this.#sweepLater();
   }
 
   #onProbe(probe: Probe): void {

@@ -41,6 +41,12 @@ import { WriteBuffer } from './write-buffer.ts';
 /** Without a time-out of its own a lock is waited for until it comes, or the leader is lost: the longest timer. */
 const LOCK_WAIT_MAX_MS = 0x7fffffff;
 const MOVES_MAX = 50;
+/** What nothing has been put in yet; never changed. */
+const NO_GRANTS: LockGrant[] = [];
+const NO_RANGES: number[] = [];
+const NO_FENCES: readonly TableFence[] = [];
+const NO_KEYS: ReadonlySet<Key> = new Set();
+const NO_BUMPS: ReadonlyMap<number, number> = new Map();
 
 export class ClusterTxn implements KvTxn {
   readonly lockId: LockId;
@@ -49,10 +55,11 @@ export class ClusterTxn implements KvTxn {
   readonly #cancellation: Cancellation;
   readonly #writes = new WriteBuffer();
   readonly #reads = new ReadSet();
-  readonly #lockedKeys = new Set<Key>();
-  readonly #grants = new Map<number, LockGrant>();
+  /** Made with the first lock, as what follows: most transactions are small, and many lock nothing. */
+  #lockedKeys: Set<Key> | undefined;
+  #grants: LockGrant[] = NO_GRANTS;
   /** Ranges that were asked for locks: they may have given some, whatever has become of the answer. */
-  readonly #lockRanges = new Set<number>();
+  #lockRanges: number[] = NO_RANGES;
   /** A request for locks ended without an answer. */
   #hasUnanswered = false;
   /** Schema versions this transaction has set, with the sequence number at which it did. */
@@ -95,13 +102,13 @@ export class ClusterTxn implements KvTxn {
   get(k: Key, table: TableFence | undefined): MaybePromise<Uint8Array | undefined> {
     const own = this.#writes.isEmpty ? undefined : this.#writes.get(k);
     if (own !== undefined) return own ?? undefined;
-    return thenMaybe(this.#fetch([k], table), (values) => values[0]);
+    return thenMaybe(this.#fetch([k], table), firstOf);
   }
 
   getMany(
     keys: readonly Key[],
     table: TableFence | undefined,
-  ): MaybePromise<(Uint8Array | undefined)[]> {
+  ): MaybePromise<readonly (Uint8Array | undefined)[]> {
     if (this.#writes.isEmpty) return this.#fetch(keys, table);
     const own = keys.map((key) => this.#writes.get(key));
     const missing = keys.filter((_, i) => own[i] === undefined);
@@ -132,7 +139,7 @@ export class ClusterTxn implements KvTxn {
   #fetch(
     keys: readonly Key[],
     table: TableFence | undefined,
-  ): MaybePromise<(Uint8Array | undefined)[]> {
+  ): MaybePromise<readonly (Uint8Array | undefined)[]> {
     if (table !== undefined) this.#reads.addTable(table.tableId);
     for (const key of keys) this.#reads.addPoint(key);
     const ts = this.readTs();
@@ -143,19 +150,18 @@ export class ClusterTxn implements KvTxn {
     keys: readonly Key[],
     ts: Timestamp,
     table: TableFence | undefined,
-  ): MaybePromise<(Uint8Array | undefined)[]> {
+  ): MaybePromise<readonly (Uint8Array | undefined)[]> {
     const { router } = this.#services;
     const first = keys[0];
     if (first === undefined) return [];
     const descriptor = router.find(first);
-    const isOneRange = keys.every((key) => descriptor.start <= key && key < descriptor.end);
-    if (!isOneRange) return this.#fetchSlow(keys, ts, table);
+    if (!areWithin(keys, descriptor)) return this.#fetchSlow(keys, ts, table);
     const at = isBroken('TXN-2') ? this.#services.hlc.read() : ts;
     const request = { kind: 'get', keys, ts: at, fences: this.#fencesOf(table) } as const;
     const reply = router.send(descriptor, request, this.#sendOptions());
     return thenMaybe(reply, (answer) => {
       this.#check(answer);
-      if (answer.kind === 'values') return [...answer.values];
+      if (answer.kind === 'values') return answer.values;
       return this.#fetchSlow(keys, ts, table);
     });
   }
@@ -193,10 +199,17 @@ export class ClusterTxn implements KvTxn {
     options: LockOptions,
   ): MaybePromise<LockedRow[]> {
     if (table !== undefined) this.#reads.addTable(table.tableId);
-    const ts = this.readTs();
-    if (!isPromise(ts) && keys.length > 0) {
+    return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
+  }
+
+  #lock(
+    keys: readonly Key[],
+    table: TableFence | undefined,
+    options: LockOptions,
+  ): MaybePromise<LockedRow[]> {
+    if (keys.length > 0) {
       const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
-      if (keys.every((key) => descriptor.start <= key && key < descriptor.end)) {
+      if (areWithin(keys, descriptor)) {
         return this.#lockInRange(descriptor, keys, table, options);
       }
     }
@@ -208,7 +221,6 @@ export class ClusterTxn implements KvTxn {
     table: TableFence | undefined,
     options: LockOptions,
   ): Promise<LockedRow[]> {
-    await this.readTs();
     const found = new Map<Key, LockedRow>();
     let left = [...new Set(keys)];
     while (left.length > 0) {
@@ -250,7 +262,7 @@ export class ClusterTxn implements KvTxn {
     const isGranted = row?.isGranted ?? false;
     if (!isGranted) return { key, value: undefined, isGranted };
     if (!isBroken('TXN-6')) this.#reads.addPoint(key);
-    if (options.strength === 'update') this.#lockedKeys.add(key);
+    if (options.strength === 'update') (this.#lockedKeys ??= new Set()).add(key);
     const own = this.#writes.isEmpty ? undefined : this.#writes.get(key);
     return { key, value: own === undefined ? row?.value : (own ?? undefined), isGranted };
   }
@@ -280,8 +292,7 @@ export class ClusterTxn implements KvTxn {
     let why: WaitEnd | undefined;
     const onCancel = (): void => cancellation.cancel();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
-    this.#lockRanges.add(descriptor.rangeId);
-    this.#services.census.enter(this.lockId);
+    this.#noteAsked(descriptor.rangeId);
     const sent = router.send(descriptor, request, { timeoutMs, cancellation });
     if (!isPromise(sent)) return this.#lockAnswer(sent);
     this.#cancellation.onCancel(onCancel);
@@ -289,20 +300,30 @@ export class ClusterTxn implements KvTxn {
       why = reason;
       cancellation.cancel();
     });
-    return sent
-      .finally(() => {
-        unwatch();
-        this.#cancellation.offCancel(onCancel);
-      })
-      .then(
-        (reply) => this.#lockAnswer(reply),
-        (error: unknown) => {
-          this.#hasUnanswered = true;
-          if (why === 'deadlock') throw new KvError('deadlock', 'deadlock detected');
-          if (why === undefined || this.#cancellation.isCancelled) throw error;
-          return this.#sendLock(descriptor, keys, fences, fenceLocks, options);
-        },
-      );
+    const end = (): void => {
+      unwatch();
+      this.#cancellation.offCancel(onCancel);
+    };
+    return sent.then(
+      (reply) => {
+        end();
+        return this.#lockAnswer(reply);
+      },
+      (error: unknown) => {
+        end();
+        this.#hasUnanswered = true;
+        if (why === 'deadlock') throw new KvError('deadlock', 'deadlock detected');
+        if (why === undefined || this.#cancellation.isCancelled) throw error;
+        return this.#sendLock(descriptor, keys, fences, fenceLocks, options);
+      },
+    );
+  }
+
+  #noteAsked(rangeId: number): void {
+    if (this.#lockRanges === NO_RANGES) {
+      this.#lockRanges = [rangeId];
+      this.#services.census.enter(this.lockId);
+    } else if (!this.#lockRanges.includes(rangeId)) this.#lockRanges.push(rangeId);
   }
 
   #lockAnswer(reply: RangeReply): LockedReply | undefined {
@@ -323,11 +344,16 @@ export class ClusterTxn implements KvTxn {
   #onLocked(descriptor: RangeDescriptor, reply: LockedReply): MaybePromise<void> {
     this.#live();
     const { grant } = reply;
-    const known = this.#grants.get(descriptor.rangeId);
+    const at = this.#grants.findIndex((each) => each.rangeId === descriptor.rangeId);
+    const known = this.#grants[at];
     if (known !== undefined && (known.term !== grant.term || known.stay !== grant.stay)) {
       throw new KvError('conflict', 'row locks were lost with the leader of their range');
     }
-    if (grant.stay !== 0) this.#grants.set(descriptor.rangeId, grant);
+    if (grant.stay !== 0) {
+      if (known !== undefined) this.#grants[at] = grant;
+      else if (this.#grants === NO_GRANTS) this.#grants = [grant];
+      else this.#grants.push(grant);
+    }
     const from = this.#readTs ?? (0 as Timestamp);
     if (reply.newestTs <= from) return undefined;
     reached('lock: the snapshot was moved');
@@ -458,13 +484,18 @@ export class ClusterTxn implements KvTxn {
         readTs,
         reads: this.#reads,
         writes: this.#writes,
-        lockedKeys: this.#lockedKeys,
+        lockedKeys: this.#lockedKeys ?? NO_KEYS,
         grants: this.#grants,
-        fenceWrites: new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
-        planned: this.#planned.flatMap((fence) => this.#fencesOf(fence)),
+        fenceWrites:
+          this.#bumps.length === 0
+            ? NO_BUMPS
+            : new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
+        planned: this.#planned.filter((fence) => this.#fencesOf(fence).length > 0),
         // NB: a request that was never answered may yet be granted: then the range is told all the same.
         onReleased: (rangeId) => {
-          if (!this.#hasUnanswered) this.#lockRanges.delete(rangeId);
+          if (this.#hasUnanswered) return;
+          const at = this.#lockRanges.indexOf(rangeId);
+          if (at >= 0) this.#lockRanges.splice(at, 1);
         },
       }),
     );
@@ -472,8 +503,16 @@ export class ClusterTxn implements KvTxn {
       this.#end();
       return committing;
     }
-    const ended = committing.finally(() => this.#end());
-    return this.#bumps.length === 0 ? ended : ended.then((done) => this.#tellSchemas(done));
+    return committing.then(
+      (done) => {
+        this.#end();
+        return this.#bumps.length === 0 ? done : this.#tellSchemas(done);
+      },
+      (error: unknown) => {
+        this.#end();
+        throw error;
+      },
+    );
   }
 
   async #tellSchemas(ts: Timestamp): Promise<Timestamp> {
@@ -486,7 +525,7 @@ export class ClusterTxn implements KvTxn {
   /** Without writes: what was locked must still be, and nothing else is left to do. */
   #commitReads(): MaybePromise<Timestamp> {
     const readTs = this.#readTs ?? (0 as Timestamp);
-    if (this.#grants.size === 0) {
+    if (this.#grants.length === 0) {
       this.#end();
       return readTs;
     }
@@ -498,7 +537,7 @@ export class ClusterTxn implements KvTxn {
 
   async #checkGrants(): Promise<void> {
     const { router } = this.#services;
-    for (const grant of this.#grants.values()) {
+    for (const grant of this.#grants) {
       const descriptor = router.byId(grant.rangeId);
       if (descriptor === undefined) throw new KvError('conflict', 'a locked range has moved');
       const request = { kind: 'checkGrant', lockId: this.lockId, grant } as const;
@@ -518,10 +557,11 @@ export class ClusterTxn implements KvTxn {
     if (this.#isEnded) return;
     this.#isEnded = true;
     const { router, census } = this.#services;
+    if (this.#lockRanges === NO_RANGES) return;
     census.leave(this.lockId);
     for (const rangeId of this.#lockRanges) router.castRelease(rangeId, this.lockId);
-    this.#lockRanges.clear();
-    this.#grants.clear();
+    this.#lockRanges = NO_RANGES;
+    this.#grants = NO_GRANTS;
   }
 
   /* ---------- helpers ---------- */
@@ -536,8 +576,9 @@ export class ClusterTxn implements KvTxn {
 
   /** Own schema changes: their fences are locked, and both versions are this transaction's to use. */
   #fencesOf(table: TableFence | undefined): readonly TableFence[] {
-    if (table === undefined) return [];
-    return this.#bumps.some((bump) => bump.tableId === table.tableId) ? [] : [table];
+    if (table === undefined) return NO_FENCES;
+    if (this.#bumps.length === 0) return [table];
+    return this.#bumps.some((bump) => bump.tableId === table.tableId) ? NO_FENCES : [table];
   }
 
   #check(reply: RangeReply): void {
@@ -554,6 +595,15 @@ export class ClusterTxn implements KvTxn {
   #pause(): Promise<void> {
     return this.#services.env.scheduler.sleep(5);
   }
+}
+
+function areWithin(keys: readonly Key[], { start, end }: Span): boolean {
+  for (const key of keys) if (key < start || end <= key) return false;
+  return true;
+}
+
+function firstOf<T>(values: readonly T[]): T | undefined {
+  return values[0];
 }
 
 function within(span: Span, outer: Span): boolean {

@@ -6,14 +6,17 @@ import type { Key, Span } from '../../src/base/span.ts';
 import { intersectSpans, keyAfter } from '../../src/base/span.ts';
 
 const SPANS_MAX = 1000;
+/** Up to so many spans are looked through; beyond, points are found in a set. */
+const FEW_SPANS = 16;
 
 export class ReadSet {
   #spans: Span[] = [];
-  readonly #points = new Set<Key>();
+  /** Made when there are more than a few. */
+  #points: Set<Key> | undefined;
   /** Reads so far; after a merge, marks from before it keep everything. */
   #count = 0;
   #mergedAt = 0;
-  readonly #tables = new Set<number>();
+  readonly #tables: number[] = [];
 
   get isEmpty(): boolean {
     return this.#spans.length === 0;
@@ -24,17 +27,21 @@ export class ReadSet {
     return this.#count;
   }
 
-  get tables(): ReadonlySet<number> {
+  get tables(): readonly number[] {
     return this.#tables;
   }
 
   addTable(tableId: number): void {
-    this.#tables.add(tableId);
+    if (!this.#tables.includes(tableId)) this.#tables.push(tableId);
   }
 
   addPoint(key: Key): void {
-    if (this.#points.has(key)) return;
-    this.#points.add(key);
+    if (this.#points === undefined) {
+      for (const { start, end } of this.#spans) {
+        if (start === key && end.length === key.length + 1) return;
+      }
+    } else if (this.#points.has(key)) return;
+    else this.#points.add(key);
     this.#push({ start: key, end: keyAfter(key) });
   }
 
@@ -53,7 +60,7 @@ export class ReadSet {
   dropSince(count: number): void {
     if (count < this.#mergedAt) return;
     const keep = this.#spans.length - (this.#count - count);
-    for (const span of this.#spans.splice(Math.max(0, keep))) this.#points.delete(span.start);
+    for (const span of this.#spans.splice(Math.max(0, keep))) this.#points?.delete(span.start);
     this.#count = count;
   }
 
@@ -79,6 +86,10 @@ export class ReadSet {
   #push(span: Span): void {
     this.#spans.push(span);
     this.#count++;
+    if (this.#spans.length > FEW_SPANS && this.#points === undefined) {
+      const points = this.#spans.filter(({ start, end }) => end === keyAfter(start));
+      this.#points = new Set(points.map(({ start }) => start));
+    }
     if (this.#spans.length > SPANS_MAX) this.#merge();
   }
 
@@ -94,7 +105,7 @@ export class ReadSet {
       } else merged.push(span);
     });
     this.#spans = merged;
-    this.#points.clear();
+    this.#points?.clear();
     this.#mergedAt = this.#count;
   }
 }

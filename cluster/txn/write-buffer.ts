@@ -6,7 +6,7 @@
  *
  * Of several writes of a key the one with the highest sequence number counts. Bounded by the caller (`sizeBytes`).
  */
-import { must } from '../../src/base/assert.ts';
+import { assert, must } from '../../src/base/assert.ts';
 import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { SortedMap, entryAt, moveNext, positionOf } from '../../storage/engine/sorted-map.ts';
@@ -45,7 +45,9 @@ export class WriteBuffer {
   }
 
   get sizeBytes(): number {
-    return this.#activeBytes + this.#runs.reduce((sum, run) => sum + run.sizeBytes, 0);
+    let bytes = this.#activeBytes;
+    for (const run of this.#runs) bytes += run.sizeBytes;
+    return bytes;
   }
 
   /** True when it is too large for one prepare: parts are to be staged. */
@@ -96,6 +98,18 @@ export class WriteBuffer {
     this.#activeBytes = bytes;
     this.#activeCount = count;
     this.#runs = this.#runs.map((run) => run.upTo(seq)).filter((run) => run.count > 0);
+  }
+
+  /** All of them, ascending, where they are few (not `isLarge`). */
+  list(): Write[] {
+    assert(!this.isLarge, 'a large transaction is not listed');
+    const writes: Write[] = [];
+    for (const { keys, values } of this.#active.state()) {
+      for (let i = 0; i < keys.length; i++) {
+        writes.push({ key: keys[i] as Key, value: must(values[i]?.at(-1)).value });
+      }
+    }
+    return writes;
   }
 
   /** The newest write of each key of the span, ascending. Not to be changed meanwhile. */

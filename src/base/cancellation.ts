@@ -4,7 +4,8 @@
  */
 export class Cancellation {
   #isCancelled = false;
-  #listeners: (() => void)[] = [];
+  /** Made with the first: most have none. */
+  #listeners: (() => void)[] | undefined;
 
   get isCancelled(): boolean {
     return this.#isCancelled;
@@ -15,18 +16,22 @@ export class Cancellation {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
     const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+    this.#listeners = undefined;
+    for (const listener of listeners ?? []) listener();
   }
 
   /** Not called if it has been cancelled before: look at `isCancelled`. */
   onCancel(listener: () => void): void {
-    this.#listeners.push(listener);
+    if (this.#listeners === undefined) this.#listeners = [listener];
+    else this.#listeners.push(listener);
   }
 
   offCancel(listener: () => void): void {
-    const at = this.#listeners.indexOf(listener);
-    if (at >= 0) this.#listeners.splice(at, 1);
+    const listeners = this.#listeners;
+    if (listeners === undefined) return;
+    const at = listeners.indexOf(listener);
+    if (at === listeners.length - 1) listeners.pop();
+    else if (at >= 0) listeners.splice(at, 1);
   }
 }
 

@@ -26,11 +26,21 @@ export function encodeId(id: number): string {
 }
 
 export function tablePrefix(tableId: number): Key {
-  return ('\x10' + encodeId(tableId)) as Key;
+  return tableSpan(tableId).start;
 }
 
+/** Every request asks for it: the spans of so many tables are kept. */
+const SPANS_MAX = 4096;
+const spans = new Map<number, Span>();
+
 export function tableSpan(tableId: number): Span {
-  return prefixSpan(tablePrefix(tableId));
+  let span = spans.get(tableId);
+  if (span === undefined) {
+    span = prefixSpan(('\x10' + encodeId(tableId)) as Key);
+    if (spans.size >= SPANS_MAX) spans.clear();
+    spans.set(tableId, span);
+  }
+  return span;
 }
 
 export function indexPrefix(tableId: number, indexId: number): Key {

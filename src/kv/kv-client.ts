@@ -79,7 +79,7 @@ export interface KvTxn {
   getMany(
     keys: readonly Key[],
     table: TableFence | undefined,
-  ): MaybePromise<(Uint8Array | undefined)[]>;
+  ): MaybePromise<readonly (Uint8Array | undefined)[]>;
   /** The span joins the read set as far as it was read. */
   scan(span: Span, table: TableFence | undefined, options?: ScanOptions): KvCursor;
 
