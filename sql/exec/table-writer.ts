@@ -7,6 +7,8 @@
  * Postgres. Single rows lock their keys, so that a rival is waited for rather than lost to; batches do not.
  */
 import type { Key } from '../../src/base/span.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
 import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
@@ -178,6 +180,56 @@ export class TableWriter {
     }
   }
 
+  /* ---------- one row, as plain calls ---------- */
+
+  /** As `update`, where neither the key nor an index entry changes. */
+  replace(key: Key, after: Row): MaybePromise<void> {
+    this.checkRow(after);
+    return this.#ports.txn.put(key, this.codec.encodeValue(after), this.codec.fence);
+  }
+
+  /** As `remove`. */
+  removeOne(key: Key, before: Row): MaybePromise<void> {
+    const { txn } = this.#ports;
+    const { fence, indexes } = this.codec;
+    let done = txn.delete(key, fence);
+    const pieces = indexes.length === 0 ? '' : this.codec.piecesOfKey(key);
+    for (const index of indexes) {
+      done = thenMaybe(done, () => txn.delete(index.entry(before, pieces).key, fence));
+    }
+    return done;
+  }
+
+  /** As `insert` of one row. */
+  insertOne(row: Row): MaybePromise<void> {
+    this.checkRow(row);
+    const { txn, lock } = this.#ports;
+    const claims = this.#claims(row);
+    if (claims.length === 0) return this.#putNew(row);
+    const keys = claims.map((claim) => claim.key);
+    return thenMaybe(txn.lock(keys, this.codec.fence, lock), (locked) => {
+      for (let i = 0; i < claims.length; i++) {
+        const claim = claims[i];
+        if (claim === undefined || locked[i]?.value === undefined) continue;
+        this.failedRow = 0;
+        throw this.#duplicate(claim.index, row);
+      }
+      return this.#putNew(row);
+    });
+  }
+
+  #putNew(row: Row): MaybePromise<void> {
+    const { txn } = this.#ports;
+    const { codec } = this;
+    const pieces = codec.primaryPieces(row);
+    let done = txn.put(codec.keyOfPieces(pieces), codec.encodeValue(row), codec.fence);
+    for (const index of codec.indexes) {
+      const { key, value } = index.entry(row, pieces);
+      done = thenMaybe(done, () => txn.put(key, value, codec.fence));
+    }
+    return done;
+  }
+
   *#moveEntry(
     index: IndexCodec,
     before: Row,
@@ -225,7 +277,7 @@ export class TableWriter {
     return claims;
   }
 
-  *#read(claims: readonly Claim[], locks: boolean): Steps<(Uint8Array | undefined)[]> {
+  *#read(claims: readonly Claim[], locks: boolean): Steps<readonly (Uint8Array | undefined)[]> {
     if (claims.length === 0) return [];
     const { txn, lock } = this.#ports;
     const keys = claims.map((claim) => claim.key);

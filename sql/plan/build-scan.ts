@@ -1,10 +1,8 @@
 /** Scans: a table, the conditions on it, and the access path that serves them best. */
-import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
 import type { ColumnId, Scalar } from '../algebra/scalar.ts';
 import type { LockTarget, ScanRel } from '../algebra/rel.ts';
 import { columnsIn, mayWait } from '../algebra/walk.ts';
 import { and } from '../binder/predicates.ts';
-import { internalError } from '../errors/sql-error.ts';
 import type { Operator } from '../exec/operator.ts';
 import { FilterOperator } from '../exec/operators/row-operators.ts';
 import {
@@ -20,7 +18,9 @@ import { chooseAccess } from './access-path.ts';
 import type { Access, CompiledAccess } from './compile-access.ts';
 import { compileAccess } from './compile-access.ts';
 import type { Compiled, Frame } from './frame.ts';
+import { lockOptionsOf, txnOf } from './frame.ts';
 import type { PlanNode, RowEnv } from './plan-node.ts';
+import { pointScan } from './point-plan.ts';
 import { predicateIn } from './plan-node.ts';
 import { showScalar, showSortKey } from './show-scalar.ts';
 
@@ -67,8 +67,11 @@ export function buildScan(
     lock: isRowWise ? lock : undefined,
   };
   const combinations = path.equal.reduce((n, part) => n * part.values.length, 1);
+  const isPoint = path.isPoint && path.isPrimary && combinations === 1 && waiting.length === 0;
+  const isPlain = isPoint && ![...path.covered].some(mayWait);
   return {
     ...{ columns, path, isOrdered: path.isOrdered, children: [] },
+    point: isPlain ? pointScan(compiled) : undefined,
     rows: Math.max(1, path.rows * FILTER_FRACTION ** rest.length),
     isSingleRequest: path.isPrimary && combinations === 1 && lock === undefined,
     title: titleOf(scan, path, isRowWise),
@@ -102,16 +105,6 @@ function openScan(scan: CompiledScan, frame: Frame): Operator {
   }
   if (scan.waiting === undefined) return operator;
   return new FilterOperator(operator, predicateIn(scan.waiting, frame), execution);
-}
-
-export function txnOf({ execution }: Frame): KvTxn {
-  if (execution.txn === undefined) throw internalError('a change without a transaction');
-  return execution.txn;
-}
-
-export function lockOptionsOf(target: LockTarget, { execution }: Frame): LockOptions {
-  const { strength, wait } = target;
-  return { strength, wait, timeoutMs: execution.lock.timeoutMs };
 }
 
 function specOf(

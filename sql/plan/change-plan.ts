@@ -12,9 +12,10 @@ import type {
 import type { ColumnId } from '../algebra/scalar.ts';
 import type { Rel, ScanRel } from '../algebra/rel.ts';
 import { outputIds } from '../algebra/rel.ts';
-import { columnsIn, relsIn } from '../algebra/walk.ts';
+import { columnsIn, mayWait, relsIn } from '../algebra/walk.ts';
 import type { TableDescriptor } from '../catalog/descriptors.ts';
 import type { Batch, Operator } from '../exec/operator.ts';
+import { codecOf } from '../exec/table-codec.ts';
 import type { CompiledCheck } from '../exec/table-writer.ts';
 import { TableWriter } from '../exec/table-writer.ts';
 import type { Row } from '../types/datum.ts';
@@ -29,9 +30,11 @@ import type {
 } from './change-rows.ts';
 import { deleteRows, insertRows, updateRows } from './change-rows.ts';
 import type { Compiled, Frame } from './frame.ts';
-import { txnOf } from './build-scan.ts';
+import { txnOf } from './frame.ts';
 import type { PlanBuilder } from './plan-builder.ts';
 import type { PlanNode, RowEnv } from './plan-node.ts';
+import type { PointChange } from './point-plan.ts';
+import { pointDelete, pointInsert, pointUpdate } from './point-plan.ts';
 
 /** A check constraint over a table's rows. */
 export interface TableCheck {
@@ -45,6 +48,8 @@ export interface ChangeNode {
   readonly title: string;
   readonly details: readonly string[];
   run(frame: Frame): Steps<Changed>;
+  /** The same for what changes at most one row, as a plain call. */
+  readonly point: PointChange | undefined;
 }
 
 export function buildChange(
@@ -82,10 +87,17 @@ function buildInsert(
       (rel) => rel.kind === 'scan' && rel.table.id === table.id,
     ),
   };
+  const writerOf = (frame: Frame): TableWriter => writerFor(table, checks, frame);
+  const isPlain = work.conflict === undefined && returning === undefined && !work.isSelfReading;
+  const waits = change.values.some((value) => value !== undefined && mayWait(value));
   return {
     ...{ source, title: `Insert on ${table.name}` },
     details: change.onConflict === undefined ? [] : ['On Conflict'],
-    run: (frame) => insertRows(source.open(frame), work, writerFor(table, checks, frame), frame),
+    point:
+      isPlain && !waits && source.point !== undefined
+        ? pointInsert(source.point, work, writerOf)
+        : undefined,
+    run: (frame) => insertRows(source.open(frame), work, writerOf(frame), frame),
   };
 }
 
@@ -124,10 +136,15 @@ function buildUpdate(
     ...{ target, set: compileSet(change.set, env) },
     returning: returning?.map((item) => env.compile(item.expr)),
   };
+  const writerOf = (frame: Frame): TableWriter => writerFor(scan.table, checks, frame);
+  const isPlain = returning === undefined && !change.set.some(({ expr }) => mayWait(expr));
   return {
     ...{ source, details: [], title: `Update on ${scan.table.name}` },
-    run: (frame) =>
-      updateRows(source.open(frame), work, writerFor(scan.table, checks, frame), frame),
+    point:
+      isPlain && source.point !== undefined && !movesEntries(scan.table, change.set)
+        ? pointUpdate(source.point, work, writerOf)
+        : undefined,
+    run: (frame) => updateRows(source.open(frame), work, writerOf(frame), frame),
   };
 }
 
@@ -143,10 +160,25 @@ function buildDelete(builder: PlanBuilder, change: DeleteChange): ChangeNode {
   }
   const { source, env, target } = locatedSource(builder, change, needed);
   const work: DeleteWork = { target, returning: returning?.map((item) => env.compile(item.expr)) };
+  const writerOf = (frame: Frame): TableWriter => writerFor(scan.table, [], frame);
   return {
     ...{ source, details: [], title: `Delete on ${scan.table.name}` },
-    run: (frame) => deleteRows(source.open(frame), work, writerFor(scan.table, [], frame), frame),
+    point:
+      returning === undefined && source.point !== undefined
+        ? pointDelete(source.point, target, writerOf)
+        : undefined,
+    run: (frame) => deleteRows(source.open(frame), work, writerOf(frame), frame),
   };
+}
+
+/** Whether an assignment may change a key, or what an index has of the row. */
+function movesEntries(table: TableDescriptor, set: readonly Assignment[]): boolean {
+  const { primaryOrdinals, indexes } = codecOf(table);
+  return set.some(
+    ({ ordinal }) =>
+      primaryOrdinals.includes(ordinal) ||
+      indexes.some((index) => index.ordinals.includes(ordinal)),
+  );
 }
 
 /** The source with the columns a change needs, and where the table's row is in it. */
@@ -171,6 +203,8 @@ function targetSlots(scan: ScanRel, env: RowEnv): TargetSlots {
   };
 }
 
+const NO_CHECKS: readonly CompiledCheck[] = [];
+
 function writerFor(
   table: TableDescriptor,
   checks: readonly TableCheck[],
@@ -181,9 +215,12 @@ function writerFor(
     txn: txnOf(frame),
     lock: execution.lock,
     format: execution.evalContext,
-    checks: checks.map(({ name, condition }): CompiledCheck => {
-      return { name, holds: (row: Row) => condition(row, frame) !== false };
-    }),
+    checks:
+      checks.length === 0
+        ? NO_CHECKS
+        : checks.map(({ name, condition }): CompiledCheck => {
+            return { name, holds: (row: Row) => condition(row, frame) !== false };
+          }),
   });
 }
 

@@ -199,7 +199,7 @@ class Inserter {
   }
 }
 
-function assigned(before: Row, set: readonly SetWork[], seen: Row, frame: Frame): Row {
+export function assigned(before: Row, set: readonly SetWork[], seen: Row, frame: Frame): Row {
   const after = [...before];
   for (const { ordinal, value } of set) after[ordinal] = value(seen, frame);
   return after;

@@ -45,12 +45,14 @@ import { comparatorFor } from '../types/compare.ts';
 import type { OrderWish } from './access-path.ts';
 import { buildJoin } from './build-join.ts';
 import type { ScanNode } from './build-scan.ts';
-import { buildScan, lockOptionsOf, txnOf } from './build-scan.ts';
+import { buildScan } from './build-scan.ts';
 import type { Subplan } from './build-subquery.ts';
 import { compileSubquery } from './build-subquery.ts';
 import type { Compiled, Frame } from './frame.ts';
+import { lockOptionsOf, txnOf } from './frame.ts';
 import type { PlanNode } from './plan-node.ts';
 import { OuterColumns, RowEnv, evaluateIn, predicateIn } from './plan-node.ts';
+import { pointProject, pointValues } from './point-plan.ts';
 import {
   LateLimitOperator,
   constantCount,
@@ -194,6 +196,7 @@ export class PlanBuilder {
         ? [items.map((item) => showScalar(item.expr)).join(', ')]
         : [],
       children: [input],
+      point: input.point === undefined || waits ? undefined : pointProject(input.point, compiled),
       open: (frame) => {
         const expressions = compiled.map((c) => evaluateIn(c, frame));
         return new ProjectOperator(input.open(frame), expressions, waits);
@@ -204,11 +207,14 @@ export class PlanBuilder {
   #values(rel: ValuesRel): PlanNode {
     const env = this.env([]);
     const rows = rel.rows.map((row) => row.map((value) => env.compile(value)));
+    const single = rows.length === 1 ? rows[0] : undefined;
+    const waits = rel.rows.some((row) => row.some(mayWait));
     return {
       columns: rel.columns.map((column) => column.id),
       ...{ rows: rows.length, isOrdered: false, children: [] },
       title: rel.columns.length === 0 ? 'Result' : `Values (${rows.length})`,
       details: [],
+      point: single === undefined || waits ? undefined : pointValues(single),
       open: (frame) => new IterableOperator(valueRows(rows, frame), frame.execution),
     };
   }

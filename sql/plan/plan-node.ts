@@ -8,6 +8,7 @@ import type { Evaluate, Operator, Predicate } from '../exec/operator.ts';
 import type { CompileEnv } from './compile-scalar.ts';
 import { compileScalar } from './compile-scalar.ts';
 import type { Compiled, Frame } from './frame.ts';
+import type { PointSource } from './point-plan.ts';
 
 export interface PlanNode {
   readonly columns: readonly ColumnId[];
@@ -20,6 +21,8 @@ export interface PlanNode {
   readonly details: readonly string[];
   readonly children: readonly PlanNode[];
   open(frame: Frame): Operator;
+  /** The same for what gives at most one row, as a plain call. Never with subqueries or functions that wait. */
+  readonly point?: PointSource | undefined;
 }
 
 /** The columns that a subplan takes from outside, in the order of `Frame.outer`. */

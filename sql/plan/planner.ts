@@ -3,6 +3,7 @@
  * not know of the catalog it asks for by throwing `CatalogMiss`.
  */
 import { must } from '../../src/base/assert.ts';
+import { thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import type { Change, ConflictRule } from '../algebra/change.ts';
 import type { Rel, RelColumn } from '../algebra/rel.ts';
@@ -25,10 +26,13 @@ import type { ResultColumn } from '../session/session-api.ts';
 import type { ChangeNode } from './change-plan.ts';
 import { RowsOperator, buildChange, tablesIn } from './change-plan.ts';
 import { ConstantPlanner } from './constant-planner.ts';
-import { rootFrame } from './frame.ts';
+import type { Compiled } from './frame.ts';
+import { pointFrame, rootFrame } from './frame.ts';
 import type { PlanNode } from './plan-node.ts';
 import { evaluateIn } from './plan-node.ts';
 import { PlanBuilder } from './plan-builder.ts';
+import type { PointChange, PointSource } from './point-plan.ts';
+import { pointProject } from './point-plan.ts';
 import type {
   Execution,
   Plan,
@@ -67,6 +71,8 @@ export class Planner extends ConstantPlanner implements StatementPlanner {
       parameterTypes: ctx.parameters.finish(),
       tables: distinctTables([table, ...tablesIn(change.source), ...subqueryTables(change)]),
       ...{ isReadOnly: false, isLatestRead: false, command: change.kind.toUpperCase() },
+      pointRead: undefined,
+      pointChange: node.point === undefined ? undefined : pointChangeOf(node.point, change.kind),
       open: (execution) => openChange(node, change.kind, execution),
       explain: () => explainChange(node),
     };
@@ -99,9 +105,38 @@ function planQuery(
     isReadOnly: !locks && !someInRel(rel, writesState),
     command: locks ? 'SELECT FOR UPDATE' : 'nextval()',
     isLatestRead: isSingle && subplans === 0 && !locks && !isWaiting,
+    pointRead: pointReadOf(node.point, project, subplans),
+    pointChange: undefined,
     open: (execution) => openQuery(node, project, execution),
     explain: () => explainNode(node, 0),
   };
+}
+
+/** The result of a query that gives at most one row, in the order of its columns. */
+function pointReadOf(
+  point: PointSource | undefined,
+  project: readonly number[] | undefined,
+  subplans: number,
+): Plan['pointRead'] {
+  if (point === undefined || subplans > 0) return undefined;
+  const slots = project?.map(
+    (slot): Compiled =>
+      (row) =>
+        row[slot] ?? null,
+  );
+  const source = slots === undefined ? point : pointProject(point, slots);
+  return (execution) => source(pointFrame(execution));
+}
+
+function pointChangeOf(point: PointChange, kind: Change['kind']): Plan['pointChange'] {
+  const word = wordOf(kind);
+  const [none, single] = [`${word} 0`, `${word} 1`];
+  return (execution) =>
+    thenMaybe(point(pointFrame(execution)), (count) => (count === 0 ? none : single));
+}
+
+function wordOf(kind: Change['kind']): string {
+  return kind === 'insert' ? 'INSERT 0' : kind.toUpperCase();
 }
 
 /** The result's columns in their order, where the node's are not that already. */
@@ -252,7 +287,7 @@ function* openChange(
 ): Steps<Running | undefined> {
   if (execution.txn === undefined) return undefined;
   const changed = yield* node.run(rootFrame(execution));
-  const word = kind === 'insert' ? 'INSERT 0' : kind.toUpperCase();
+  const word = wordOf(kind);
   return { rows: new RowsOperator(changed.rows), tag: () => `${word} ${changed.count}` };
 }
 

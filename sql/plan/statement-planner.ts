@@ -4,6 +4,7 @@
  * catalog, and plans again. Plans are immutable and shared between sessions.
  */
 import type { KvClient, KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import type { SchemaExpressions } from '../catalog/schema-change.ts';
 import type { CatalogNames } from '../catalog/catalog-names.ts';
@@ -11,7 +12,7 @@ import type { CheckDescriptor, TableDescriptor } from '../catalog/descriptors.ts
 import type { ExecPorts, Operator, Predicate } from '../exec/operator.ts';
 import type { EvalContext } from '../functions/eval-context.ts';
 import type { Delete, Expr, Insert, Query, Update } from '../parser/ast.ts';
-import type { Datum } from '../types/datum.ts';
+import type { Datum, Row } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
 import type { ResultColumn } from '../session/session-api.ts';
 
@@ -55,6 +56,10 @@ export interface Plan {
   readonly isLatestRead: boolean;
   /** Begins. Changes of rows are complete when it returns. Undefined: a latest read that needs a snapshot after all. */
   open(execution: Execution): Steps<Running | undefined>;
+  /** As `open`, for a query that gives at most one row, whose key it says; a latest read without `txn`. */
+  readonly pointRead: ((execution: Execution) => MaybePromise<Row | undefined>) | undefined;
+  /** As `open`, for a change of at most one row without RETURNING: its tag. */
+  readonly pointChange: ((execution: Execution) => MaybePromise<string>) | undefined;
   /** EXPLAIN, a line each. */
   explain(): readonly string[];
 }

@@ -14,7 +14,6 @@ import type { LiftedStatement } from '../parser/literals.ts';
 import type { Datum } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
 import { sameType } from '../types/sql-type.ts';
-import { decodeText } from '../types/text-format.ts';
 import { executionOf } from './execution.ts';
 import { planKey } from './plan-cache.ts';
 import { RowStream } from './portal.ts';
@@ -28,7 +27,7 @@ import { restarting } from './statement-restart.ts';
 import type { Job, RunMode } from './statement-runner.ts';
 import type { Plan, PlannedStatement } from '../plan/statement-planner.ts';
 import { StatementNames, sequenceNames } from './table-lookup.ts';
-import { kindType } from './lifted-literals.ts';
+import { kindType, liftedValues } from './lifted-literals.ts';
 
 /** A statement to plan. */
 export interface Source {
@@ -89,8 +88,15 @@ export class PlannedRunner {
   *#planPrepared(prepared: PreparedStatement, statement: PlannedStatement): Steps<Plan> {
     const plan = yield* this.plan(prepared, statement);
     const { description } = prepared;
-    if (description === undefined || hasSameColumns(description, plan)) return plan;
-    throw notSupported('cached plan must not change result type');
+    if (description !== undefined && !hasSameColumns(description, plan)) {
+      throw notSupported('cached plan must not change result type');
+    }
+    const { shared, settings, block } = this.#ctx;
+    if (block?.catalog.isPrivate !== true) {
+      const { generation } = shared.catalogCache;
+      prepared.ready = { plan, generation, searchPath: settings.config.searchPath };
+    }
+    return plan;
   }
 
   /** A plan for the statement, cached where nothing private to this transaction went into it. */
@@ -172,7 +178,12 @@ export class PlannedRunner {
       const statement = parsed === undefined ? undefined : plannedOf(parsed.statement);
       if (statement === undefined) return undefined;
       const plan = yield* this.plan(source, statement);
-      const parameters = liftedValues(lifted, plan.parameterTypes, this.#ctx);
+      const parameters = liftedValues(
+        lifted,
+        plan.parameterTypes,
+        this.#ctx.settings.config.format,
+      );
+      this.#ctx.shared.pointTexts.note(lifted, plan, this.#ctx);
       return { plan: () => this.plan(source, statement), parameters };
     } catch (error) {
       if (error instanceof SqlError) return undefined;
@@ -245,21 +256,6 @@ function plannedOf(statement: Statement): PlannedStatement | undefined {
     default:
       return undefined;
   }
-}
-
-function liftedValues(
-  lifted: LiftedStatement,
-  types: readonly SqlType[],
-  ctx: SessionContext,
-): Datum[] {
-  const { format } = ctx.settings.config;
-  return lifted.values.map((value, i) => {
-    const type = types[i];
-    // Strings and numerics come as text; the plan says what they are.
-    return typeof value === 'string' && type !== undefined
-      ? decodeText(type, value, format)
-      : value;
-  });
 }
 
 /** A portal that is executed again after its end gives no rows, and its tag says so. */

@@ -10,6 +10,7 @@ import type { Datum } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
 import { typeOfOid } from '../types/sql-type.ts';
 import { Portal } from './portal.ts';
+import type { Plan } from '../plan/statement-planner.ts';
 import type { PreparedDescription } from './session-api.ts';
 import type { SessionContext } from './session-context.ts';
 
@@ -23,8 +24,17 @@ export interface PreparedStatement {
   readonly declaredTypes: readonly (SqlType | undefined)[];
   /** Kept from the first time it was described. */
   description: PreparedDescription | undefined;
+  /** Its plan, as long as the catalog and the search path are these. */
+  ready?: ReadyPlan | undefined;
   /** Of its plan; see planned-runner.ts. */
   key?: { readonly searchPath: readonly string[]; readonly text: string } | undefined;
+}
+
+export interface ReadyPlan {
+  readonly plan: Plan;
+  /** Of the catalog cache. */
+  readonly generation: number;
+  readonly searchPath: readonly string[];
 }
 
 /** Plans a statement as far as it has to be to describe it. */

@@ -9,6 +9,7 @@ import { TxnCatalog } from '../catalog/txn-catalog.ts';
 import type { Portal } from './portal.ts';
 import type { PreparedStatement } from './prepared-statement.ts';
 import type { PlanCache } from './plan-cache.ts';
+import type { PointTexts } from './point-texts.ts';
 import type { SequenceAllocator } from './sequence-allocator.ts';
 import { SequenceState } from './sequence-state.ts';
 import type { Notice, ResultSink, SessionOptions } from './session-api.ts';
@@ -26,6 +27,7 @@ export interface SharedState {
   readonly catalogCache: CatalogCache;
   readonly statements: StatementCache;
   readonly plans: PlanCache;
+  readonly pointTexts: PointTexts;
   readonly sequences: SequenceAllocator;
   readonly planner: StatementPlanner;
 }

@@ -1,6 +1,6 @@
 /**
  * What functions may ask of the session: clocks, names, settings, sequences. One object per statement, made when it
- * begins; what costs something to find is found when it is asked for.
+ * begins (or begun anew); what costs something to find is found when it is asked for.
  */
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
@@ -37,6 +37,12 @@ export class SessionEvalContext implements EvalContext {
     this.byteaOutput = format.byteaOutput;
     this.#ctx = ctx;
     this.#env = ctx.shared.env;
+  }
+
+  /** The next statement begins, where one context serves several. */
+  beginStatement(): void {
+    this.#statementMicros = undefined;
+    this.#hasSlept = false;
   }
 
   get statementMicros(): bigint {

@@ -4,6 +4,7 @@ import { CatalogCache } from '../catalog/catalog-cache.ts';
 import { SqlError } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
 import { PlanCache } from './plan-cache.ts';
+import { PointTexts } from './point-texts.ts';
 import { SequenceAllocator } from './sequence-allocator.ts';
 import type { Session, SessionFactory, SessionOptions } from './session-api.ts';
 import type { SharedState } from './session-context.ts';
@@ -35,6 +36,7 @@ export class SqlSessionFactory implements SessionFactory {
       ...{ kv, env, catalogCache, planner: options.planner },
       statements: new StatementCache(),
       plans: new PlanCache(catalogCache),
+      pointTexts: new PointTexts(),
       sequences: new SequenceAllocator(kv, env),
     };
   }

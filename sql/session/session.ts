@@ -16,6 +16,8 @@ import { run, wait } from '../../src/base/steps.ts';
 import type { Statement } from '../parser/ast-statement.ts';
 import type { Datum } from '../types/datum.ts';
 import type { FormatContext } from '../types/format-context.ts';
+import type { PointCall } from './point-runner.ts';
+import { PointRunner } from './point-runner.ts';
 import type { Portal } from './portal.ts';
 import {
   bindPortal,
@@ -57,6 +59,7 @@ const KEEPS_FRESH = new Set<Statement['kind']>([
 export class QuorateSession implements Session {
   readonly #ctx: SessionContext;
   readonly #runner: StatementRunner;
+  readonly #points: PointRunner;
   #isRunning = false;
   #isClosed = false;
   #idleTimer: SessionTimer | undefined;
@@ -64,6 +67,7 @@ export class QuorateSession implements Session {
   constructor(ctx: SessionContext) {
     this.#ctx = ctx;
     this.#runner = new StatementRunner(ctx);
+    this.#points = new PointRunner(ctx);
   }
 
   get status(): TransactionStatus {
@@ -81,7 +85,10 @@ export class QuorateSession implements Session {
   }
 
   simpleQuery(text: string, sink: ResultSink): MaybePromise<void> {
-    return this.#enter(this.#simple(text, sink));
+    const call = this.#points.callOfText(text);
+    if (call === undefined) return this.#enter(this.#simple(text, sink));
+    this.closePortal('');
+    return this.#runPoint(call, sink, undefined, () => this.#simple(text, sink));
   }
 
   parse(name: string, text: string, typeOids: readonly number[]): MaybePromise<void> {
@@ -113,8 +120,13 @@ export class QuorateSession implements Session {
     isLastBeforeSync: boolean,
     sink: ResultSink,
   ): MaybePromise<void> {
-    return this.#enter(
-      this.#execute(mustPortal(this.#ctx, portal), maxRows, isLastBeforeSync, sink),
+    const found = mustPortal(this.#ctx, portal);
+    const call = maxRows === 0 ? this.#points.callOf(found, isLastBeforeSync) : undefined;
+    if (call === undefined) {
+      return this.#enter(this.#execute(found, maxRows, isLastBeforeSync, sink));
+    }
+    return this.#runPoint(call, sink, found, () =>
+      this.#execute(found, maxRows, isLastBeforeSync, sink),
     );
   }
 
@@ -161,10 +173,7 @@ export class QuorateSession implements Session {
   // -- messages -----------------------------------------------------------------------------------------------
 
   #enter<T>(steps: Steps<T>): MaybePromise<T> {
-    if (this.#isClosed) throw new SqlError(SQLSTATE.ADMIN_SHUTDOWN, 'the session is closed');
-    this.#idleTimer?.cancel();
-    this.#idleTimer = undefined;
-    this.#isRunning = true;
+    this.#begin();
     return run(this.#guarded(steps));
   }
 
@@ -172,19 +181,67 @@ export class QuorateSession implements Session {
     try {
       return yield* steps;
     } catch (error) {
-      const failure = this.#translate(error);
-      this.#onFailure(failure);
-      throw failure;
+      throw this.#failureOf(error);
     } finally {
-      this.#isRunning = false;
-      this.#ctx.renewSignal();
-      this.#armIdleTimer();
+      this.#end();
     }
+  }
+
+  #begin(): void {
+    if (this.#isClosed) throw new SqlError(SQLSTATE.ADMIN_SHUTDOWN, 'the session is closed');
+    this.#idleTimer?.cancel();
+    this.#idleTimer = undefined;
+    this.#isRunning = true;
+  }
+
+  #end(): void {
+    this.#isRunning = false;
+    this.#ctx.renewSignal();
+    this.#armIdleTimer();
+  }
+
+  /** What the client is told, once the session has taken it in. */
+  #failureOf(error: unknown): unknown {
+    const failure = this.#translate(error);
+    this.#onFailure(failure);
+    return failure;
+  }
+
+  /** A statement on one row, and the general way if it has to begin again. */
+  #runPoint(
+    call: PointCall,
+    sink: ResultSink,
+    portal: Portal | undefined,
+    general: () => Steps<void>,
+  ): MaybePromise<void> {
+    this.#begin();
+    if (portal !== undefined) portal.isRunning = true;
+    const finish = (isDone: boolean): MaybePromise<void> => {
+      if (portal !== undefined) {
+        portal.isRunning = false;
+        portal.isDone = isDone;
+      }
+      this.#end();
+      return isDone ? undefined : this.#enter(general());
+    };
+    const fail = (error: unknown): never => {
+      if (portal !== undefined) portal.isRunning = false;
+      const failure = this.#failureOf(error);
+      this.#end();
+      throw failure;
+    };
+    let done: MaybePromise<boolean>;
+    try {
+      done = this.#points.run(call, sink);
+    } catch (error) {
+      return fail(error);
+    }
+    return done instanceof Promise ? done.then(finish, fail) : finish(done);
   }
 
   *#simple(text: string, sink: ResultSink): Steps<void> {
     const ctx = this.#ctx;
-    ctx.portals.delete('');
+    this.closePortal('');
     ctx.settings.onReported = (name, value) => sink.parameter(name, value);
     const statements = ctx.shared.statements.parse(text);
     if (statements.length === 0) {

@@ -100,6 +100,11 @@ export function* commitBlock(ctx: SessionContext): Steps<void> {
     abandonBlock(ctx);
     throw error;
   }
+  endCommitted(ctx, block);
+}
+
+/** After the block's transaction has committed. */
+export function endCommitted(ctx: SessionContext, block: TransactionBlock): void {
   block.catalog.onCommitted();
   ctx.block = undefined;
   ctx.isRetrying = false;

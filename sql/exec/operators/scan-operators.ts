@@ -18,9 +18,10 @@ import type {
   TableFence,
 } from '../../../src/kv/kv-client.ts';
 import { KvError } from '../../../src/kv/kv-errors.ts';
+import type { TableDescriptor } from '../../catalog/descriptors.ts';
 import { SqlError, internalError } from '../../errors/sql-error.ts';
 import { SQLSTATE } from '../../errors/sqlstate.ts';
-import type { Datum, Row } from '../../types/datum.ts';
+import type { Datum } from '../../types/datum.ts';
 import { evaluating } from '../evaluation-wait.ts';
 import type { Batch, ExecPorts, Operator, Predicate } from '../operator.ts';
 import { Breather } from '../operator.ts';
@@ -156,7 +157,7 @@ export class ScanOperator implements Operator {
   }
 }
 
-function decodeRow({ read, withKey }: ScanSpec, kvRow: KvRow): Row {
+export function decodeRow({ read, withKey }: ScanSpec, kvRow: KvRow): Datum[] {
   const row: Datum[] = read(kvRow);
   if (withKey) row.push(kvRow.key);
   return row;
@@ -286,10 +287,15 @@ function* lockRows(
   try {
     return yield* wait(txn.lock(keys, fence, lock));
   } catch (error) {
-    if (!(error instanceof KvError) || error.code !== 'lock_not_available') throw error;
-    const message = `could not obtain lock on row in relation "${table.name}"`;
-    throw new SqlError(SQLSTATE.LOCK_NOT_AVAILABLE, message, { cause: error });
+    throw lockFailure(error, table);
   }
+}
+
+/** What a failed lock is to the client, which knows tables and no keys. */
+export function lockFailure(error: unknown, table: TableDescriptor): unknown {
+  if (!(error instanceof KvError) || error.code !== 'lock_not_available') return error;
+  const message = `could not obtain lock on row in relation "${table.name}"`;
+  return new SqlError(SQLSTATE.LOCK_NOT_AVAILABLE, message, { cause: error });
 }
 
 /** The latest read has to become a snapshot: it takes more than one request. */

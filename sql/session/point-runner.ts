@@ -1,0 +1,245 @@
+/**
+ * Statements on one row whose key they say (sql/plan/point-plan.ts), as plain calls from message to answer: no
+ * generators, and no promise where nothing waits. What is not such a statement, or needs a second attempt, goes the
+ * general way (planned-runner.ts), which finds the session as if nothing had been tried.
+ *
+ * The outcome `false` says just that: nothing of the statement remains, and the general way runs it from its start.
+ */
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { thenMaybe } from '../../src/base/maybe-promise.ts';
+import type { KvMark } from '../../src/kv/kv-client.ts';
+import { KvError, SchemaMismatch } from '../../src/kv/kv-errors.ts';
+import { fromKv } from '../errors/from-kv.ts';
+import { SqlError } from '../errors/sql-error.ts';
+import { liftLiterals } from '../parser/literals.ts';
+import type { Execution, Plan } from '../plan/statement-planner.ts';
+import type { Datum, Row } from '../types/datum.ts';
+import type { FormatContext } from '../types/format-context.ts';
+import { lockOptions } from './execution.ts';
+import { liftedValues } from './lifted-literals.ts';
+import type { Portal } from './portal.ts';
+import type { ResultSink } from './session-api.ts';
+import type { SessionContext } from './session-context.ts';
+import { SessionEvalContext } from './session-eval-context.ts';
+import { unitAt } from './statement-retry.ts';
+import type { TransactionBlock } from './transaction-block.ts';
+import { abandonBlock, endCommitted } from './transaction-statements.ts';
+
+/** A statement whose plan is at hand. */
+export interface PointCall {
+  readonly plan: Plan;
+  readonly parameters: readonly Datum[];
+  /** The client is told the columns before the rows: the simple protocol. */
+  readonly isDescribed: boolean;
+}
+
+export class PointRunner {
+  readonly #ctx: SessionContext;
+  readonly #pause: () => Promise<void>;
+  /** One for all: a point statement ends before the next begins. */
+  #evalContext: SessionEvalContext | undefined;
+  #format: FormatContext | undefined;
+
+  constructor(ctx: SessionContext) {
+    this.#ctx = ctx;
+    const { scheduler } = ctx.shared.env;
+    this.#pause = () => new Promise((resolve) => scheduler.defer(resolve));
+  }
+
+  /** The portal's statement, if it can be run here. */
+  callOf(portal: Portal, isAlone: boolean): PointCall | undefined {
+    if (portal.isDone || portal.isRunning || portal.rows !== undefined) return undefined;
+    const { prepared } = portal;
+    const { ready } = prepared;
+    const { catalogCache } = this.#ctx.shared;
+    if (ready === undefined || ready.generation !== catalogCache.generation) return undefined;
+    if (ready.searchPath !== this.#ctx.settings.config.searchPath) return undefined;
+    if (!this.#canRun(ready.plan, isAlone)) return undefined;
+    return { plan: ready.plan, parameters: portal.parameters, isDescribed: false };
+  }
+
+  /** The one statement of a Query message, if it is known but for its literals, and can be run here. */
+  callOfText(text: string): PointCall | undefined {
+    const ctx = this.#ctx;
+    const lifted = liftLiterals(text.endsWith(';') ? text.slice(0, -1) : text);
+    const plan = lifted === undefined ? undefined : ctx.shared.pointTexts.find(lifted, ctx);
+    if (lifted === undefined || plan === undefined || !this.#canRun(plan, true)) return undefined;
+    try {
+      const { format } = ctx.settings.config;
+      const parameters = liftedValues(lifted, plan.parameterTypes, format);
+      return { plan, parameters, isDescribed: true };
+    } catch (error) {
+      // The general way says what is wrong, and where.
+      if (error instanceof SqlError) return undefined;
+      throw error;
+    }
+  }
+
+  #canRun(plan: Plan, isAlone: boolean): boolean {
+    if (plan.pointRead === undefined && plan.pointChange === undefined) return false;
+    const { block, settings } = this.#ctx;
+    if (settings.config.statementTimeoutMs !== 0) return false;
+    if (block === undefined) {
+      if (!isAlone) return false;
+      if (plan.pointChange !== undefined) return !settings.config.isDefaultReadOnly;
+      return plan.isLatestRead;
+    }
+    if (!block.isExplicit || block.isFailed || block.catalog.isPrivate) return false;
+    return plan.isReadOnly || !block.isReadOnly;
+  }
+
+  /** Throws and rejects as the general way does. */
+  run(call: PointCall, sink: ResultSink): MaybePromise<boolean> {
+    const { block } = this.#ctx;
+    if (block !== undefined) return this.#inBlock(call, block, sink);
+    return call.plan.pointChange === undefined
+      ? this.#latest(call, sink)
+      : this.#change(call, sink);
+  }
+
+  /* ---------- a latest read ---------- */
+
+  #latest(call: PointCall, sink: ResultSink): MaybePromise<boolean> {
+    const failed = (error: unknown): boolean => {
+      if (!(error instanceof SchemaMismatch)) throw error;
+      this.#ctx.shared.catalogCache.forget(error.tableId);
+      return false;
+    };
+    return attempt(() => this.#read(call, sink), failed);
+  }
+
+  /* ---------- within a block ---------- */
+
+  #inBlock(call: PointCall, block: TransactionBlock, sink: ResultSink): MaybePromise<boolean> {
+    const { plan, parameters } = call;
+    const mark = block.txn.mark();
+    const failed = (error: unknown): MaybePromise<boolean> => this.#lost(error, block, mark, sink);
+    const done = attempt(() => {
+      return plan.pointChange === undefined
+        ? this.#read(call, sink)
+        : thenMaybe(plan.pointChange(this.#execution(parameters)), (tag) => {
+            sink.complete(tag);
+            return true;
+          });
+    }, failed);
+    return thenMaybe(done, (isDone) => {
+      if (isDone) block.isFresh = false;
+      return isDone;
+    });
+  }
+
+  /** The statement is to begin again, or the whole block where nobody has seen anything of it. */
+  #lost(
+    error: unknown,
+    block: TransactionBlock,
+    mark: KvMark,
+    sink: ResultSink,
+  ): MaybePromise<boolean> {
+    const ctx = this.#ctx;
+    if (ctx.block !== block) throw error;
+    if (error instanceof SchemaMismatch) {
+      ctx.shared.catalogCache.forget(error.tableId);
+      block.txn.rollbackTo(mark);
+      return false;
+    }
+    if (error instanceof KvError && error.code === 'snapshot_moved') {
+      return block.txn.restart(mark).then(() => {
+        block.catalog.refresh();
+        return false;
+      });
+    }
+    return this.#again(error, sink);
+  }
+
+  /** The unit that has lost to another transaction is run again, if it may be; else throws what it lost with. */
+  #again(error: unknown, sink: ResultSink): boolean {
+    const unit = unitAt(this.#ctx, 0);
+    if (unit?.canRetry(fromKv(error), sink) !== true) throw error;
+    unit.restart(sink);
+    return false;
+  }
+
+  /* ---------- a change on its own ---------- */
+
+  #change({ plan, parameters }: PointCall, sink: ResultSink): MaybePromise<boolean> {
+    const ctx = this.#ctx;
+    const { pointChange } = plan;
+    if (pointChange === undefined) return false;
+    const block = ctx.newBlock(false);
+    ctx.block = block;
+    const failed = (error: unknown): boolean => {
+      // NB: whoever has ended the block meanwhile has the last word.
+      if (ctx.block !== block) throw error;
+      abandonBlock(ctx);
+      if (error instanceof SchemaMismatch) {
+        ctx.shared.catalogCache.forget(error.tableId);
+        return false;
+      }
+      if (error instanceof KvError && error.code === 'snapshot_moved') return false;
+      return this.#again(error, sink);
+    };
+    return attempt(() => {
+      block.txn.mark();
+      return thenMaybe(pointChange(this.#execution(parameters)), (tag) =>
+        thenMaybe(block.txn.commit(), () => {
+          endCommitted(ctx, block);
+          sink.complete(tag);
+          return true;
+        }),
+      );
+    }, failed);
+  }
+
+  /* ---------- parts ---------- */
+
+  #read({ plan, parameters, isDescribed }: PointCall, sink: ResultSink): MaybePromise<boolean> {
+    return thenMaybe(plan.pointRead?.(this.#execution(parameters)), (row: Row | undefined) => {
+      if (isDescribed && plan.columns !== undefined) sink.columns(plan.columns);
+      if (row === undefined) {
+        sink.complete('SELECT 0');
+        return true;
+      }
+      return thenMaybe(sink.row(row), () => {
+        sink.complete('SELECT 1');
+        return true;
+      });
+    });
+  }
+
+  #execution(parameters: readonly Datum[]): Execution {
+    const ctx = this.#ctx;
+    const { config } = ctx.settings;
+    return {
+      signal: ctx.signal,
+      workMemBytes: config.workMemBytes,
+      pause: this.#pause,
+      parameters,
+      evalContext: this.#evalContextOf(config.format),
+      kv: ctx.shared.kv,
+      txn: ctx.block?.txn,
+      lock: lockOptions(ctx),
+    };
+  }
+
+  #evalContextOf(format: FormatContext): SessionEvalContext {
+    if (this.#evalContext === undefined || this.#format !== format) {
+      this.#evalContext = new SessionEvalContext(this.#ctx);
+      this.#format = format;
+    }
+    this.#evalContext.beginStatement();
+    return this.#evalContext;
+  }
+}
+
+function attempt(
+  run: () => MaybePromise<boolean>,
+  failed: (error: unknown) => MaybePromise<boolean>,
+): MaybePromise<boolean> {
+  let done: MaybePromise<boolean>;
+  try {
+    done = run();
+  } catch (error) {
+    return failed(error);
+  }
+  return done instanceof Promise ? done.catch(failed) : done;
+}
