@@ -67,7 +67,7 @@ export class RangeSender {
         },
         (error: unknown) => {
           finish();
-          reject(error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         },
       );
     });

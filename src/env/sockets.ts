@@ -3,7 +3,10 @@ export interface StreamSocket {
   readonly remote: string;
   /** True when the peer is on the loopback interface. */
   readonly isLoopback: boolean;
-  /** Takes the bytes; false when more than the high-water mark is buffered (then wait for `onDrain`). */
+  /**
+   * Takes the bytes; false when more than the high-water mark is buffered (then wait for `onDrain`). They must not
+   * change until `bufferedBytes` is 0.
+   */
   write(bytes: Uint8Array): boolean;
   /** Bytes accepted and not yet handed to the kernel. */
   bufferedBytes(): number;

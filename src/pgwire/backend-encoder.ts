@@ -31,11 +31,24 @@ export interface ErrorFields {
 }
 
 const INITIAL_BYTES = 8192;
+const SHORT_TEXT = 24;
 /** A buffer that has grown beyond this is let go after its flush. */
 const KEEP_BYTES_MAX = 256 * 1024;
 
+const EMPTY = Buffer.alloc(0);
+/** Messages that are the same every time, by their content: few. */
+const CONSTANTS_MAX = 256;
+const tags = new Map<string, Buffer>();
+/** RowDescriptions by their columns: all in text, all in binary. */
+const descriptions = [
+  new WeakMap<readonly ColumnDescription[], Buffer>(),
+  new WeakMap<readonly ColumnDescription[], Buffer>(),
+] as const;
+
 export class BackendEncoder {
-  #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #buffer: Buffer = EMPTY;
+  /** What the last `take` has given away. */
+  #spare: Buffer | undefined;
   #length = 0;
   #messageStart = -1;
   /** Bytes handed out by `take` so far: positions are absolute. */
@@ -59,15 +72,21 @@ export class BackendEncoder {
     this.#length = mark - this.#taken;
   }
 
-  /** What was written since the last `take`; the caller owns it. */
+  /** What was written since the last `take`: the caller's until it says `giveBack`, or else for good. */
   take(): Buffer {
     assert(this.#messageStart < 0, 'a message is half written');
     const bytes = this.#buffer.subarray(0, this.#length);
     this.#taken += this.#length;
     this.#length = 0;
-    const size = bytes.length > KEEP_BYTES_MAX ? INITIAL_BYTES : this.#buffer.length;
-    this.#buffer = Buffer.allocUnsafeSlow(size);
+    this.#spare = this.#buffer.length > KEEP_BYTES_MAX ? undefined : this.#buffer;
+    this.#buffer = EMPTY;
     return bytes;
+  }
+
+  /** Nobody reads what was taken last any more: its buffer is written to again. */
+  giveBack(): void {
+    if (this.#length === 0 && this.#spare !== undefined) this.#buffer = this.#spare;
+    this.#spare = undefined;
   }
 
   /* ---------- pieces ---------- */
@@ -113,8 +132,12 @@ export class BackendEncoder {
 
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
-    this.#buffer.set(bytes, this.#length);
-    this.#length += bytes.length;
+    const buffer = this.#buffer;
+    const at = this.#length;
+    // A call into the runtime takes longer than a short loop.
+    if (bytes.length > 48) buffer.set(bytes, at);
+    else for (let i = 0; i < bytes.length; i++) buffer[at + i] = bytes[i] ?? 0;
+    this.#length = at + bytes.length;
   }
 
   string(text: string): void {
@@ -129,15 +152,33 @@ export class BackendEncoder {
   textValue(text: string): void {
     const worst = text.length * 3;
     this.#reserve(worst + 4);
+    if (text.length <= SHORT_TEXT && this.#shortText(text)) return;
     const size = this.#buffer.utf8Write(text, this.#length + 4);
     this.#buffer.writeInt32BE(size, this.#length);
     this.#length += size + 4;
   }
 
+  /** Plain ASCII, character by character: faster than a call into the runtime. False: it is not that. */
+  #shortText(text: string): boolean {
+    const buffer = this.#buffer;
+    const at = this.#length + 4;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) return false;
+      buffer[at + i] = code;
+    }
+    buffer[at - 4] = 0;
+    buffer[at - 3] = 0;
+    buffer[at - 2] = 0;
+    buffer[at - 1] = text.length;
+    this.#length = at + text.length;
+    return true;
+  }
+
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#buffer.length) return;
-    let size = this.#buffer.length * 2;
+    let size = Math.max(INITIAL_BYTES, this.#buffer.length * 2);
     while (size < needed) size *= 2;
     const grown = Buffer.allocUnsafeSlow(size);
     this.#buffer.copy(grown, 0, 0, this.#length);
@@ -172,7 +213,24 @@ export class BackendEncoder {
     this.end();
   }
 
+  /** Columns that come again (those of a plan) are encoded once. */
   rowDescription(columns: readonly ColumnDescription[], formats: readonly number[]): void {
+    if (formats.length > 1) {
+      this.#describeRow(columns, formats);
+      return;
+    }
+    const known = descriptions[formats[0] === 1 ? 1 : 0];
+    const bytes = known.get(columns);
+    if (bytes !== undefined) {
+      this.raw(bytes);
+      return;
+    }
+    const start = this.#length;
+    this.#describeRow(columns, formats);
+    known.set(columns, this.#copyFrom(start));
+  }
+
+  #describeRow(columns: readonly ColumnDescription[], formats: readonly number[]): void {
     this.begin(0x54);
     this.int16(columns.length);
     columns.forEach((column, i) => {
@@ -195,9 +253,20 @@ export class BackendEncoder {
   }
 
   commandComplete(tag: string): void {
+    const known = tags.get(tag);
+    if (known !== undefined) {
+      this.raw(known);
+      return;
+    }
+    const start = this.#length;
     this.begin(0x43);
     this.string(tag);
     this.end();
+    if (tags.size < CONSTANTS_MAX) tags.set(tag, this.#copyFrom(start));
+  }
+
+  #copyFrom(start: number): Buffer {
+    return Buffer.from(this.#buffer.subarray(start, this.#length));
   }
 
   copyResponse(type: 'G' | 'H', isBinary: boolean, columnCount: number): void {
@@ -216,8 +285,15 @@ export class BackendEncoder {
 
   /** A message that is only its type: '1' ParseComplete, '2' BindComplete, '3', 'n', 's', 'I', 'c'. */
   empty(type: string): void {
-    this.begin(type.charCodeAt(0));
-    this.end();
+    this.#reserve(5);
+    const buffer = this.#buffer;
+    const at = this.#length;
+    buffer[at] = type.charCodeAt(0);
+    buffer[at + 1] = 0;
+    buffer[at + 2] = 0;
+    buffer[at + 3] = 0;
+    buffer[at + 4] = 4;
+    this.#length = at + 5;
   }
 
   /** 'E' ErrorResponse or 'N' NoticeResponse. */

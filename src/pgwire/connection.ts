@@ -11,7 +11,7 @@
  * transactions are the session's; listening and the registry of cancel keys are the server's.
  */
 import type { MaybePromise } from '../base/maybe-promise.ts';
-import { isPromise, thenMaybe } from '../base/maybe-promise.ts';
+import { isPromise } from '../base/maybe-promise.ts';
 import type { Logger } from '../env/env.ts';
 import type { StreamSocket } from '../env/sockets.ts';
 import { SqlError } from '../../sql/errors/sql-error.ts';
@@ -118,13 +118,7 @@ export class Connection {
         if (handled === false) break;
         if (isPromise(handled)) {
           this.#isHandling = true;
-          void handled.then(
-            () => this.#resume(),
-            (error: unknown) => {
-              this.#onError(error);
-              this.#resume();
-            },
-          );
+          void handled.then(this.#onHandled, this.#onFailed);
           return;
         }
       } catch (error) {
@@ -133,6 +127,12 @@ export class Connection {
     }
     this.#flush();
   }
+
+  readonly #onHandled = (): void => this.#resume();
+  readonly #onFailed = (error: unknown): void => {
+    this.#onError(error);
+    this.#resume();
+  };
 
   #resume(): void {
     this.#isHandling = false;
@@ -166,8 +166,9 @@ export class Connection {
     }
     if (message.kind === 'sync') {
       this.#isSkipping = false;
-      const synced = thenMaybe(session.sync(), () => extended.onSynced());
-      if (isPromise(synced)) return this.#readyAfter(synced);
+      const synced = session.sync();
+      if (isPromise(synced)) return this.#readyAfter(synced.then(() => extended.onSynced()));
+      extended.onSynced();
       this.#encoder.readyForQuery(session.status);
       return undefined;
     }
@@ -184,7 +185,7 @@ export class Connection {
         // Left over from a COPY that has failed: the client had not heard of it yet.
         return undefined;
       default:
-        return extended.handle(message, () => this.#decoder.isSyncNext());
+        return extended.handle(message, this.#decoder);
     }
   }
 
@@ -296,7 +297,9 @@ export class Connection {
 
   #flush(): boolean {
     if (this.#isClosed || this.#encoder.length === 0) return true;
-    return this.#socket.write(this.#encoder.take());
+    const isRoom = this.#socket.write(this.#encoder.take());
+    if (this.#socket.bufferedBytes() === 0) this.#encoder.giveBack();
+    return isRoom;
   }
 
   #onClose(): void {

@@ -4,16 +4,16 @@
  * its rows.
  */
 import type { MaybePromise } from '../base/maybe-promise.ts';
-import { thenMaybe } from '../base/maybe-promise.ts';
+import { isPromise, thenMaybe } from '../base/maybe-promise.ts';
 import { SqlError } from '../../sql/errors/sql-error.ts';
-import type { PreparedDescription, Session } from '../../sql/session/session-api.ts';
+import type { PreparedDescription, ResultColumn, Session } from '../../sql/session/session-api.ts';
 import { decodeBinary } from '../../sql/types/binary-format.ts';
 import type { Datum } from '../../sql/types/datum.ts';
 import type { SqlType } from '../../sql/types/sql-type.ts';
 import { decodeText } from '../../sql/types/text-format.ts';
 import type { BackendEncoder } from './backend-encoder.ts';
 import { formatOf } from './backend-encoder.ts';
-import type { FrontendMessage } from './frontend-decoder.ts';
+import type { FrontendDecoder, FrontendMessage } from './frontend-decoder.ts';
 import { ProtocolError, decodeUtf8 } from './frontend-decoder.ts';
 import type { WireSink } from './wire-sink.ts';
 
@@ -22,6 +22,8 @@ type ExtendedMessage = Extract<
   { kind: 'parse' | 'bind' | 'describe' | 'execute' | 'close' }
 >;
 type BindMessage = Extract<FrontendMessage, { kind: 'bind' }>;
+
+const NO_FORMATS: readonly number[] = [];
 
 export class ExtendedProtocol {
   readonly #session: Session;
@@ -36,22 +38,20 @@ export class ExtendedProtocol {
     this.#out = out;
   }
 
-  handle(message: ExtendedMessage, isSyncNext: () => boolean): MaybePromise<void> {
+  handle(message: ExtendedMessage, input: FrontendDecoder): MaybePromise<void> {
     switch (message.kind) {
       case 'parse':
         return thenMaybe(this.#session.parse(message.name, message.text, message.typeOids), () =>
           this.#out.empty('1'),
         );
       case 'bind':
-        return thenMaybe(this.#session.describeStatement(message.statement), (description) =>
-          this.#bind(message, description),
-        );
+        return this.#onBind(message);
       case 'describe':
         return message.what === 'S'
           ? this.#describeStatement(message.name)
           : this.#describePortal(message.name);
       case 'execute':
-        return this.#execute(message.portal, message.maxRows, isSyncNext());
+        return this.#execute(message.portal, message.maxRows, input.isSyncNext());
       case 'close':
         if (message.what === 'S') this.#session.closeStatement(message.name);
         else {
@@ -66,6 +66,12 @@ export class ExtendedProtocol {
   /** Outside a block a Sync ends all portals. */
   onSynced(): void {
     if (this.#session.status === 'I') this.#formats.clear();
+  }
+
+  #onBind(message: BindMessage): MaybePromise<void> {
+    const description = this.#session.describeStatement(message.statement);
+    if (!isPromise(description)) return this.#bind(message, description);
+    return description.then((found) => this.#bind(message, found));
   }
 
   #bind(message: BindMessage, description: PreparedDescription): MaybePromise<void> {
@@ -95,10 +101,16 @@ export class ExtendedProtocol {
       if (type === undefined) break;
       parameters.push(this.#decode(type, values[i] ?? null, formatOf(formats, i)));
     }
-    return thenMaybe(this.#session.bind(message.portal, message.statement, parameters), () => {
-      this.#formats.set(message.portal, resultFormats);
-      this.#out.empty('2');
-    });
+    const { portal, statement } = message;
+    const bound = this.#session.bind(portal, statement, parameters);
+    if (isPromise(bound)) return bound.then(() => this.#onBound(portal, resultFormats));
+    this.#onBound(portal, resultFormats);
+    return undefined;
+  }
+
+  #onBound(portal: string, resultFormats: readonly number[]): void {
+    this.#formats.set(portal, resultFormats);
+    this.#out.empty('2');
   }
 
   #decode(type: SqlType, value: Buffer | null, format: number): Datum {
@@ -123,11 +135,20 @@ export class ExtendedProtocol {
   }
 
   #execute(portal: string, maxRows: number, isLastBeforeSync: boolean): MaybePromise<void> {
-    return thenMaybe(this.#session.describePortal(portal), (columns) => {
-      const formats = this.#formats.get(portal) ?? [];
-      this.#sink.useExtendedProtocol(this.#session, columns, formats);
-      return this.#session.execute(portal, maxRows, isLastBeforeSync, this.#sink);
-    });
+    const columns = this.#session.describePortal(portal);
+    if (!isPromise(columns)) return this.#run(portal, columns, maxRows, isLastBeforeSync);
+    return columns.then((found) => this.#run(portal, found, maxRows, isLastBeforeSync));
+  }
+
+  #run(
+    portal: string,
+    columns: readonly ResultColumn[] | undefined,
+    maxRows: number,
+    isLastBeforeSync: boolean,
+  ): MaybePromise<void> {
+    const formats = this.#formats.get(portal) ?? NO_FORMATS;
+    this.#sink.useExtendedProtocol(this.#session, columns, formats);
+    return this.#session.execute(portal, maxRows, isLastBeforeSync, this.#sink);
   }
 }
 

@@ -197,11 +197,16 @@ class MessageReader {
 
   /** A NUL-terminated string. */
   string(): string {
-    const end = this.#buffer.indexOf(0, this.#offset);
+    const start = this.#offset;
+    if (start < this.#end && this.#buffer[start] === 0) {
+      this.#offset = start + 1;
+      return '';
+    }
+    const end = this.#buffer.indexOf(0, start);
     if (end < 0 || end >= this.#end) throw new ProtocolError('invalid string in message');
-    const raw = this.#buffer.subarray(this.#offset, end);
     this.#offset = end + 1;
-    return decodeUtf8(raw);
+    const text = this.#buffer.utf8Slice(start, end);
+    return text.includes('\ufffd') ? decodeUtf8(this.#buffer.subarray(start, end)) : text;
   }
 
   end(): void {
@@ -276,6 +281,8 @@ function decodeStartup(body: Buffer): StartupMessage {
   return { kind: 'startup', parameters };
 }
 
+const SYNC: FrontendMessage = { kind: 'sync' };
+
 function decodeMessage(type: number, reader: MessageReader): FrontendMessage {
   switch (type) {
     case 0x51: // Q
@@ -291,7 +298,7 @@ function decodeMessage(type: number, reader: MessageReader): FrontendMessage {
     case 0x43: // C
       return { kind: 'close', what: targetOf(reader), name: reader.string() };
     case 0x53: // S
-      return { kind: 'sync' };
+      return SYNC;
     case 0x48: // H
       return { kind: 'flush' };
     case 0x58: // X
@@ -334,12 +341,21 @@ function decodeBind(reader: MessageReader): FrontendMessage {
   return { kind: 'bind', portal, statement, formats, values, resultFormats: formatCodes(reader) };
 }
 
-function formatCodes(reader: MessageReader): number[] {
+const NO_CODES: readonly number[] = [];
+const TEXT_CODE: readonly number[] = [0];
+const BINARY_CODE: readonly number[] = [1];
+
+function formatCodes(reader: MessageReader): readonly number[] {
+  const count = reader.uint16();
+  if (count === 0) return NO_CODES;
+  if (count === 1) return formatCode(reader) === 0 ? TEXT_CODE : BINARY_CODE;
   const codes: number[] = [];
-  for (let count = reader.uint16(); count > 0; count--) {
-    const code = reader.int16();
-    if (code !== 0 && code !== 1) throw new ProtocolError(`unsupported format code: ${code}`);
-    codes.push(code);
-  }
+  for (let left = count; left > 0; left--) codes.push(formatCode(reader));
   return codes;
+}
+
+function formatCode(reader: MessageReader): number {
+  const code = reader.int16();
+  if (code !== 0 && code !== 1) throw new ProtocolError(`unsupported format code: ${code}`);
+  return code;
 }

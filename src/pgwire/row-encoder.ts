@@ -16,11 +16,30 @@ type WriteValue = (out: BackendEncoder, value: Exclude<Datum, null>) => void;
 export class RowEncoder {
   readonly #writers: readonly WriteValue[];
 
-  constructor(
+  readonly #ctx: FormatContext;
+
+  /** The encoder of columns that come again (those of a plan) is kept with them. */
+  static of(
+    columns: readonly { readonly type: SqlType }[],
+    formats: readonly number[],
+    ctx: FormatContext,
+  ): RowEncoder {
+    if (formats.length > 1) return new RowEncoder(columns, formats, ctx);
+    const known = encoders[formats[0] === 1 ? 1 : 0];
+    let encoder = known.get(columns);
+    if (encoder === undefined || encoder.#ctx !== ctx) {
+      encoder = new RowEncoder(columns, formats, ctx);
+      known.set(columns, encoder);
+    }
+    return encoder;
+  }
+
+  private constructor(
     columns: readonly { readonly type: SqlType }[],
     formats: readonly number[],
     ctx: FormatContext,
   ) {
+    this.#ctx = ctx;
     this.#writers = columns.map(({ type }, i) =>
       formatOf(formats, i) === 1 ? binaryWriter(type) : textWriter(type, ctx),
     );
@@ -43,6 +62,10 @@ export class RowEncoder {
     out.end();
   }
 }
+
+type Columns = readonly { readonly type: SqlType }[];
+/** All in text, all in binary; for the last format context that was used with them. */
+const encoders = [new WeakMap<Columns, RowEncoder>(), new WeakMap<Columns, RowEncoder>()] as const;
 
 const scratch = new ByteWriter(1024);
 

@@ -60,7 +60,7 @@ export class WireSink implements ResultSink {
     this.#writesDescription = false;
     this.#formats = formats;
     this.#rows =
-      columns === undefined ? undefined : new RowEncoder(columns, formats, session.format());
+      columns === undefined ? undefined : RowEncoder.of(columns, formats, session.format());
     this.beginResults();
   }
 
@@ -88,7 +88,7 @@ export class WireSink implements ResultSink {
     const session = this.#session;
     if (session === undefined) return;
     if (this.#writesDescription) this.#out.rowDescription(columns, this.#formats);
-    this.#rows = new RowEncoder(columns, this.#formats, session.format());
+    this.#rows = RowEncoder.of(columns, this.#formats, session.format());
   }
 
   row(values: readonly Datum[]): MaybePromise<void> {
