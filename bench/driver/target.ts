@@ -3,7 +3,7 @@
  * (measure.ts) runs a workload against it. Quorate's is in cluster.ts; other databases implement the same.
  */
 import type { Session, Workload } from '../workload.ts';
-import type { Measurement, Settings } from './result.ts';
+import type { Measurement, Settings, Units } from './result.ts';
 
 /** A session the driver may clean up after and close. */
 export interface DriverSession extends Session {
@@ -52,6 +52,7 @@ export interface MeasureOptions {
   readonly repetition?: number | undefined;
   /** Go into the measurement as they are, beside `clients` and `rate`. */
   readonly parameters?: Settings | undefined;
+  readonly units?: Units | undefined;
   /** False: the tables are there already, from an earlier call with the same workload object. True. */
   readonly isLoading?: boolean | undefined;
   /** False: leaves the workload's check to a later call. True. */
