@@ -51,6 +51,15 @@ export async function scalar(session: Session, text: string): Promise<string> {
   return result?.rows[0]?.[0] ?? '';
 }
 
+export const BEGIN: Statement = { name: 'begin', text: 'BEGIN' };
+export const COMMIT: Statement = { name: 'commit', text: 'COMMIT' };
+
+/** A COMMIT that rolls back says so in its tag and in no other way. */
+export async function commit(session: Session, violations: Violations): Promise<void> {
+  const { tag } = await session.execute(COMMIT, []);
+  if (tag !== 'COMMIT') violations.add(`a COMMIT was answered with ${tag}`);
+}
+
 /** The server may have done what it did not acknowledge: 40003, or the connection was lost. */
 export function isUnknown(error: unknown): boolean {
   if (!(error instanceof SqlFailure)) return false;
