@@ -131,7 +131,8 @@ function measureOnce(plan: Plan, target: Target, repetition: number): Promise<Me
     parameters: values,
     units: definition.units(values),
   };
-  return measure(target, definition.make(values), options);
+  const measureBy = definition.measureBy(values) ?? measure;
+  return measureBy(target, definition.make(values), options);
 }
 
 /* ---------- where ---------- */

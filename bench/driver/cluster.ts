@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { QuorateError } from '../../src/base/errors.ts';
 import { countersOf, cpuSecondsOf, fetchStatus, rssBytesOf } from './observe.ts';
 import { connectSession } from './session.ts';
-import type { DriverSession, Observation, Target } from './target.ts';
+import type { DriverSession, Endpoint, Observation, Target } from './target.ts';
 
 export interface ClusterNode {
   readonly name: string;
@@ -51,11 +51,16 @@ export class QuorateTarget implements Target {
     this.nodes = nodes;
   }
 
+  get endpoints(): readonly Endpoint[] {
+    return this.nodes.map(({ host, sqlPort }) => ({
+      ...{ host, port: sqlPort, user: 'quorate', database: 'quorate' },
+    }));
+  }
+
   connect(index: number): Promise<DriverSession> {
-    const node = this.nodes[index % this.nodes.length];
-    if (node === undefined) throw new QuorateError('bench', 'the cluster has no nodes');
-    const { host, sqlPort } = node;
-    return connectSession({ host, port: sqlPort, user: 'quorate', database: 'quorate' });
+    const endpoint = this.endpoints[index % this.nodes.length];
+    if (endpoint === undefined) throw new QuorateError('bench', 'the cluster has no nodes');
+    return connectSession(endpoint);
   }
 
   observe(): Promise<readonly Observation[]> {

@@ -10,16 +10,7 @@ import { parse, serialize } from 'pg-protocol';
 import type { BackendMessage, DatabaseError } from 'pg-protocol/dist/messages.js';
 import type { Field, Result, Statement } from '../workload.ts';
 import { SqlFailure } from '../workload.ts';
-import type { DriverSession } from './target.ts';
-
-export interface SessionOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly database: string;
-  /** Settings for the session as PostgreSQL's `options` takes them, for example `-c work_mem=64MB`. */
-  readonly options?: string | undefined;
-}
+import type { DriverSession, Endpoint } from './target.ts';
 
 type Call = readonly [Statement, readonly Field[]];
 
@@ -44,8 +35,8 @@ const SYNC = serialize.sync();
 const EXECUTE_SYNC = Buffer.concat([EXECUTE, SYNC]);
 
 /** Rejects with 08001 when there is no connection to be had, and with what the server says when it refuses. */
-export async function connectSession(options: SessionOptions): Promise<WireSession> {
-  const { host, port, user, database } = options;
+export async function connectSession(endpoint: Endpoint): Promise<WireSession> {
+  const { host, port, user, database, options } = endpoint;
   const socket = net.connect({ host, port, noDelay: true });
   await new Promise<void>((resolve, reject) => {
     const fail = (why: string): void => {
@@ -58,7 +49,7 @@ export async function connectSession(options: SessionOptions): Promise<WireSessi
   });
   const session = new WireSession(socket);
   const parameters: Record<string, string> = { user, database };
-  if (options.options !== undefined) parameters['options'] = options.options;
+  if (options !== undefined) parameters['options'] = options;
   await session.start(parameters);
   socket.setTimeout(0);
   return session;

@@ -24,8 +24,20 @@ export interface Observation {
   readonly gauges: Readonly<Record<string, number>>;
 }
 
+/** Where the Postgres protocol is spoken. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  /** Settings for the session as PostgreSQL's `options` takes them, for example `-c work_mem=64MB`. */
+  readonly options?: string | undefined;
+}
+
 export interface Target {
   readonly name: string;
+  /** For programs that bring a client of their own, one per node; empty when there is no such protocol. */
+  readonly endpoints: readonly Endpoint[];
   /**
    * Connects the session of the client with this index out of so many; targets with several nodes spread them evenly.
    * Rejects with a `SqlFailure`.

@@ -1,6 +1,7 @@
 /** How a workload presents itself to the command line: its name, its parameters with their bounds, and how it is made. */
 import { QuorateError } from '../../src/base/errors.ts';
 import type { Units } from '../driver/result.ts';
+import type { Measure } from '../driver/target.ts';
 import type { Workload } from '../workload.ts';
 
 export interface NumberParameter {
@@ -34,6 +35,8 @@ export interface Definition {
   make(values: Values): Workload;
   /** When an operation is more than one statement or row. */
   units(values: Values): Units | undefined;
+  /** Measures in its own way instead of by `measure`; undefined: not with these values. */
+  measureBy(values: Values): Measure | undefined;
 }
 
 export interface TypedDefinition<P extends Parameters> {
@@ -42,14 +45,16 @@ export interface TypedDefinition<P extends Parameters> {
   readonly parameters: P;
   readonly make: (values: ValuesOf<P>) => Workload;
   readonly units?: (values: ValuesOf<P>) => Units | undefined;
+  readonly measureBy?: (values: ValuesOf<P>) => Measure | undefined;
 }
 
 export function define<const P extends Parameters>(typed: TypedDefinition<P>): Definition {
-  const { name, summary, parameters, make, units } = typed;
+  const { name, summary, parameters, make, units, measureBy } = typed;
   return {
     ...{ name, summary, parameters },
     make: (values) => make(values as ValuesOf<P>),
     units: (values) => units?.(values as ValuesOf<P>),
+    measureBy: (values) => measureBy?.(values as ValuesOf<P>),
   };
 }
 

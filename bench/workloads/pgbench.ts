@@ -8,13 +8,14 @@
 import type { Client, Field, Random, Session, Statement, Workload } from '../workload.ts';
 import type { Definition } from './definition.ts';
 import { define } from './definition.ts';
+import { measureByProgram } from './pgbench-program.ts';
 import { BEGIN, COMMIT, Promised, Violations, copyRows, scalar } from './support.ts';
 
 const TELLERS = 10;
 const ACCOUNTS = 100_000;
 const DELTA_MAX = 5000;
 
-type Script = 'tpcb' | 'simple-update' | 'select-only';
+export type Script = 'tpcb' | 'simple-update' | 'select-only';
 
 const STATEMENTS = {
   account: {
@@ -61,30 +62,35 @@ export const pgbenchWorkloads: readonly Definition[] = (
     parameters: {
       scale: { default: 10, min: 1, max: 10_000, meaning: '100,000 accounts each' },
       protocol: { default: 'prepared', choices: ['prepared', 'simple'], meaning: "pgbench's -M" },
+      through: {
+        ...{ default: 'driver', choices: ['driver', 'pgbench'] },
+        meaning: 'our driver, or the program itself where it is installed, one process a node',
+      },
     },
     make: (shape) => new Pgbench(script, shape),
+    measureBy: ({ through }) => (through === 'pgbench' ? measureByProgram : undefined),
   }),
 );
 
 export class Pgbench implements Workload {
   readonly name: string;
   readonly summary: string;
-  readonly #script: Script;
-  readonly #shape: Shape;
+  readonly script: Script;
+  readonly shape: Shape;
   readonly #violations = new Violations();
   #promised = new Promised();
 
   constructor(script: Script, shape: Shape) {
     this.name = `pgbench-${script}`;
     this.summary = SUMMARIES[script];
-    this.#script = script;
-    this.#shape = shape;
+    this.script = script;
+    this.shape = shape;
   }
 
   async load(session: Session): Promise<void> {
     this.#promised = new Promised();
     await makeTables(session);
-    const { scale } = this.#shape;
+    const { scale } = this.shape;
     await copyRows(
       session,
       'pgbench_branches',
@@ -103,22 +109,29 @@ export class Pgbench implements Workload {
     );
   }
 
+  /** Transactions that another program has run. */
+  credit(acknowledged: number, unknown: number): void {
+    if (this.script === 'select-only') return;
+    this.#promised.acknowledged += acknowledged;
+    this.#promised.unknown += unknown;
+  }
+
   client(_index: number, _count: number, random: Random): Client {
-    const call = this.#shape.protocol === 'simple' ? callSimple : callPrepared;
+    const call = this.shape.protocol === 'simple' ? callSimple : callPrepared;
     return { run: (session) => this.#run(session, random, call) };
   }
 
   async #run(session: Session, random: Random, call: Call): Promise<string> {
-    const { scale } = this.#shape;
+    const { scale } = this.shape;
     const aid = String(random.between(1, ACCOUNTS * scale));
-    if (this.#script === 'select-only') {
+    if (this.script === 'select-only') {
       this.#expect(await call(session, STATEMENTS.select, [aid]), 'SELECT 1');
-      return this.#script;
+      return this.script;
     }
     const bid = String(random.between(1, scale));
     const tid = String(random.between(1, TELLERS * scale));
     const delta = String(random.between(-DELTA_MAX, DELTA_MAX));
-    const all = this.#script === 'tpcb';
+    const all = this.script === 'tpcb';
     await this.#promised.add(1, async () => {
       await call(session, BEGIN, []);
       this.#expect(await call(session, STATEMENTS.account, [delta, aid]), 'UPDATE 1');
@@ -129,7 +142,7 @@ export class Pgbench implements Workload {
       this.#expect(await call(session, STATEMENTS.history, row), 'INSERT 0 1');
       this.#expect(await call(session, COMMIT, []), 'COMMIT');
     });
-    return this.#script;
+    return this.script;
   }
 
   #expect(tag: string, expected: string): void {
@@ -144,7 +157,7 @@ export class Pgbench implements Workload {
     const history = await sums('SELECT coalesce(sum(delta), 0) FROM pgbench_history');
     const found = [...this.#violations.list];
     if (accounts !== history) found.push(`accounts add up to ${accounts}, history to ${history}`);
-    const expected = this.#script === 'tpcb' ? history : 0;
+    const expected = this.script === 'tpcb' ? history : 0;
     if (tellers !== expected) found.push(`tellers add up to ${tellers} instead of ${expected}`);
     if (branches !== expected) found.push(`branches add up to ${branches} instead of ${expected}`);
     const rows = await sums('SELECT count(*) FROM pgbench_history');
@@ -153,7 +166,7 @@ export class Pgbench implements Workload {
 }
 
 /** The tables of `pgbench -i`, without its vacuum. */
-export async function makeTables(session: Session): Promise<void> {
+async function makeTables(session: Session): Promise<void> {
   for (const [table, columns] of [
     ['history', 'tid int, bid int, aid int, delta int, mtime timestamp, filler char(22)'],
     ['accounts', 'aid int PRIMARY KEY, bid int, abalance int, filler char(84)'],
