@@ -14,6 +14,7 @@ import type { Measurement, RunResult, Settings } from './driver/result.ts';
 import { RESULT_FORMAT } from './driver/result.ts';
 import type { MeasureOptions, Target } from './driver/target.ts';
 import { formatMeasurement, formatSummary } from './table.ts';
+import { SqlFailure } from './workload.ts';
 import { WORKLOADS, findWorkload } from './workloads/catalog.ts';
 import type { Definition, Parameters } from './workloads/definition.ts';
 import { parseValues } from './workloads/definition.ts';
@@ -118,7 +119,7 @@ function parsePlan(args: readonly string[]): Plan {
   };
 }
 
-function measureOnce(plan: Plan, target: Target, repetition: number): Promise<Measurement> {
+async function measureOnce(plan: Plan, target: Target, repetition: number): Promise<Measurement> {
   const { definition, values, load } = plan;
   const options: MeasureOptions = {
     clients: load.clients,
@@ -132,7 +133,12 @@ function measureOnce(plan: Plan, target: Target, repetition: number): Promise<Me
     units: definition.units(values),
   };
   const measureBy = definition.measureBy(values) ?? measure;
-  return measureBy(target, definition.make(values), options);
+  try {
+    return await measureBy(target, definition.make(values), options);
+  } catch (error) {
+    if (!(error instanceof SqlFailure)) throw error;
+    throw new QuorateError('bench', `cannot measure: ${error.message} (${error.sqlState})`);
+  }
 }
 
 /* ---------- where ---------- */

@@ -139,10 +139,7 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     await ended(child);
     fs.rmSync(dir, { recursive: true, force: true });
   };
-  // Whatever ends this process ends the cluster.
-  const onExit = (): void => void child.kill('SIGTERM');
-  process.once('exit', onExit);
-  child.once('exit', () => process.off('exit', onExit));
+  stopWithThisProcess(child);
   try {
     await untilServes(child);
     return { target: clusterIn(dir), dir, stop };
@@ -150,6 +147,22 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     await stop();
     throw error;
   }
+}
+
+/** Whatever ends this process, but SIGKILL, ends the cluster; then its data stays where it is. */
+function stopWithThisProcess(child: ChildProcess): void {
+  const onExit = (): void => {
+    child.kill('SIGTERM');
+  };
+  const onSignal = (): void => process.exit(1);
+  process.once('exit', onExit);
+  process.once('SIGINT', onSignal);
+  process.once('SIGTERM', onSignal);
+  child.once('exit', () => {
+    process.off('exit', onExit);
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  });
 }
 
 async function ended(child: ChildProcess): Promise<void> {

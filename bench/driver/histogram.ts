@@ -52,7 +52,6 @@ export class LatencyHistogram {
 
   /** Microseconds; 0 when nothing was recorded. */
   percentile(percent: number): number {
-    if (this.count === 0) return 0;
     return Math.min(this.#histogram.getValueAtPercentile(percent), this.#histogram.maxValue);
   }
 
