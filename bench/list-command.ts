@@ -6,12 +6,11 @@ import type { Parameter } from './workloads/definition.ts';
 
 export function runListCommand(args: readonly string[]): Promise<number> {
   parseArgs({ args: [...args], options: {} });
-  for (const { name, summary, parameters } of WORKLOADS) {
-    process.stdout.write(`${name}\n  ${summary}\n`);
-    for (const [flag, parameter] of Object.entries(parameters)) {
-      process.stdout.write(`    --${flag} ${describe(parameter)}\n`);
-    }
-  }
+  const lines = WORKLOADS.flatMap(({ name, summary, parameters }) => [
+    ...[name, `  ${summary}`],
+    ...Object.entries(parameters).map(([flag, each]) => `    --${flag} ${describe(each)}`),
+  ]);
+  process.stdout.write(`${lines.join('\n')}\n`);
   return Promise.resolve(0);
 }
 

@@ -139,7 +139,7 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     await ended(child);
     fs.rmSync(dir, { recursive: true, force: true });
   };
-  stopWithThisProcess(child);
+  stopWithThisProcess(child, stop);
   try {
     await untilServes(child);
     return { target: clusterIn(dir), dir, stop };
@@ -149,12 +149,12 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   }
 }
 
-/** Whatever ends this process, but SIGKILL, ends the cluster; then its data stays where it is. */
-function stopWithThisProcess(child: ChildProcess): void {
+/** Whatever ends this process, but SIGKILL, ends the cluster; a signal removes its data as well. */
+function stopWithThisProcess(child: ChildProcess, stop: () => Promise<void>): void {
   const onExit = (): void => {
     child.kill('SIGTERM');
   };
-  const onSignal = (): void => process.exit(1);
+  const onSignal = (): void => void stop().finally(() => process.exit(1));
   process.once('exit', onExit);
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
