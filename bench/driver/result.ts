@@ -61,6 +61,8 @@ export interface Measurement {
   readonly rate?: number | undefined;
   /** Length of the measured window as it was, in seconds. */
   readonly seconds: number;
+  /** What an operation holds when it is more than one of something: statements, rows. */
+  readonly units?: Units | undefined;
   /** Operations that ended well in the window, and the same per second. */
   readonly operations: number;
   readonly throughput: number;
@@ -83,6 +85,12 @@ export interface Measurement {
   readonly nodes: readonly NodeUsage[];
 }
 
+export interface Units {
+  /** In the plural, for example `rows`. */
+  readonly name: string;
+  readonly perOperation: number;
+}
+
 export interface Distribution {
   readonly count: number;
   readonly mean: number;
@@ -100,6 +108,8 @@ export interface DriverUsage {
   readonly cpuSeconds: number;
   /** The longest time its event loop was held up: latencies contain it. */
   readonly stallMax: number;
+  /** Open loop only: how late operations began for which a client was waiting, because timers are. In `latency`. */
+  readonly startDelay?: Distribution | undefined;
 }
 
 export interface NodeUsage {

@@ -3,7 +3,7 @@
  * (measure.ts) runs a workload against it. Quorate's is in cluster.ts; other databases implement the same.
  */
 import type { Session, Workload } from '../workload.ts';
-import type { Measurement, Settings } from './result.ts';
+import type { Measurement, Settings, Units } from './result.ts';
 
 /** A session the driver may clean up after and close. */
 export interface DriverSession extends Session {
@@ -24,8 +24,20 @@ export interface Observation {
   readonly gauges: Readonly<Record<string, number>>;
 }
 
+/** Where the Postgres protocol is spoken. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  /** Settings for the session as PostgreSQL's `options` takes them, for example `-c work_mem=64MB`. */
+  readonly options?: string | undefined;
+}
+
 export interface Target {
   readonly name: string;
+  /** For programs that bring a client of their own, one per node; empty when there is no such protocol. */
+  readonly endpoints: readonly Endpoint[];
   /**
    * Connects the session of the client with this index out of so many; targets with several nodes spread them evenly.
    * Rejects with a `SqlFailure`.
@@ -52,6 +64,7 @@ export interface MeasureOptions {
   readonly repetition?: number | undefined;
   /** Go into the measurement as they are, beside `clients` and `rate`. */
   readonly parameters?: Settings | undefined;
+  readonly units?: Units | undefined;
   /** False: the tables are there already, from an earlier call with the same workload object. True. */
   readonly isLoading?: boolean | undefined;
   /** False: leaves the workload's check to a later call. True. */

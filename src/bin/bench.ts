@@ -1,6 +1,7 @@
-/** `quorate bench`: runs the comparison of bench/ from an installed build. */
-import { runComparison } from '../../bench/pgbench-compare.ts';
-
-export function runBench(args: readonly string[]): Promise<number> {
-  return runComparison(args);
+/**
+ * `quorate bench`: the commands of bench/. They are loaded only when asked for: a node needs none of what measures it.
+ */
+export async function runBench(args: readonly string[]): Promise<number> {
+  const { runBenchCommand } = await import('../../bench/commands.ts');
+  return runBenchCommand(args);
 }

@@ -1,0 +1,21 @@
+/** The commands of `quorate bench`, by name; without one, the comparison with PostgreSQL by pgbench. */
+import { QuorateError } from '../src/base/errors.ts';
+import { runCompareCommand } from './compare-command.ts';
+import { runListCommand } from './list-command.ts';
+import { runComparison } from './pgbench-compare.ts';
+import { runRunCommand } from './run-command.ts';
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  run: runRunCommand,
+  list: runListCommand,
+  compare: runCompareCommand,
+};
+
+export function runBenchCommand(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name.startsWith('-')) return runComparison(args);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined) return command(rest);
+  const known = Object.keys(COMMANDS).join(', ');
+  throw new QuorateError('config', `quorate bench has no command "${name}"; it has ${known}`);
+}
