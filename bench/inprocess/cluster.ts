@@ -3,6 +3,7 @@
  * own code, in one thread, which a profile shows whole and a busy machine blurs less than it does wall time. Figures
  * from here say where the time goes; they are no throughput of anything.
  */
+import { Counters } from '../../src/base/counters.ts';
 import { nodeId } from '../../src/base/ids.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { Disk, DiskFile } from '../../src/env/disk.ts';
@@ -159,13 +160,14 @@ export class MemCluster {
     for (const id of ids) {
       const sockets = new MemSockets();
       cluster.#sockets.push(sockets);
+      const env = { ...ports, counters: new Counters() };
       const node = await QuorateNode.open(configOf(id, ids), {
         env,
         network: new MemNetwork(nodeId(id), networks),
         sockets,
         disk: new MemDisk(),
         engine: new MemEngine(),
-        rssBytes: () => process.memoryUsage.rss(),
+        usage: () => ({ rssBytes: process.memoryUsage.rss(), counters: {} }),
         makeSessions: (kv, isReady) =>
           new SqlSessionFactory(kv, env, {
             planner: new Planner(),
@@ -190,7 +192,7 @@ export class MemCluster {
   }
 }
 
-const env = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log: silentLogger };
+const ports = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log: silentLogger };
 
 function configOf(id: number, ids: readonly number[]): NodeConfig {
   return {

@@ -11,6 +11,7 @@
  * it or steps down. There is one hand-over a term.
  */
 import { assert } from '../../src/base/assert.ts';
+import type { Counters } from '../../src/base/counters.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { AppendReply, Entry, Message } from './messages.ts';
 import { Progress } from './progress.ts';
@@ -64,6 +65,7 @@ export class Leadership {
   readonly #configuration: Configuration;
   readonly #log: RaftLog;
   readonly #options: LeadershipOptions;
+  readonly #counters: Counters;
   /** All members but this node. */
   readonly #peers: readonly Progress[];
   /** How many voters beside this node a majority needs; infinite where spare ones are not known. */
@@ -85,7 +87,13 @@ export class Leadership {
     node === this.#self ? this.#log.persistedIndex : (this.progressOf(node)?.match ?? 0);
 
   constructor(
-    start: { self: NodeId; term: number; configuration: Configuration; log: RaftLog },
+    start: {
+      self: NodeId;
+      term: number;
+      configuration: Configuration;
+      log: RaftLog;
+      counters: Counters;
+    },
     options: LeadershipOptions,
   ) {
     this.#self = start.self;
@@ -93,6 +101,7 @@ export class Leadership {
     this.#configuration = start.configuration;
     this.#log = start.log;
     this.#options = options;
+    this.#counters = start.counters;
     this.#peers = peersFrom(start.self, start.configuration).map(
       (peer) => new Progress(peer, start.log.lastIndex + 1),
     );
@@ -180,6 +189,7 @@ export class Leadership {
       const { term } = this;
       messages.push({ kind: 'heartbeat', from: this.#self, to, term, commit, sentAt: now });
     }
+    this.#counters.raftHeartbeats += this.#peers.length;
   }
 
   /** Has a quorum been heard from since this was last asked? */
@@ -254,6 +264,17 @@ export class Leadership {
       sentAt,
     });
     progress.onSent(prevIndex + entries.length, sentAt);
+    if (entries.length > 0) this.#countAppend(entries.length, progress);
+  }
+
+  #countAppend(entryCount: number, { inflight }: Progress): void {
+    const counters = this.#counters;
+    // One that looks for where the logs agree is out alone.
+    const out = Math.max(1, inflight.length);
+    counters.raftAppends++;
+    counters.raftAppendEntries += entryCount;
+    counters.raftInflightSum += out;
+    if (out > counters.raftInflightMax) counters.raftInflightMax = out;
   }
 
   /** The peer needs what memory no longer holds: from the durable log, or by a snapshot. */

@@ -22,6 +22,7 @@
  * (the configuration is carried, and joint quorums count, but nothing changes it yet), reads.
  */
 import { assert } from '../../src/base/assert.ts';
+import type { Counters } from '../../src/base/counters.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import { ElectionClock } from './election-clock.ts';
 import type { Outlet } from './leadership.ts';
@@ -56,6 +57,7 @@ export class RaftNode {
   #now = 0;
 
   readonly #clock: ElectionClock;
+  readonly #counters: Counters;
   #isQuiescent = false;
   #votes = new Map<NodeId, boolean>();
   #isForced = false;
@@ -71,6 +73,7 @@ export class RaftNode {
   constructor(start: RaftStart, options: RaftOptions) {
     this.#self = start.self;
     this.#options = options;
+    this.#counters = start.counters;
     this.#clock = new ElectionClock(options.electionTicks, start.random);
     this.#noopData = start.noopData;
     this.#configuration = start.configuration;
@@ -496,6 +499,7 @@ export class RaftNode {
         term: this.#term,
         configuration: this.#configuration,
         log: this.#log,
+        counters: this.#counters,
       },
       this.#options,
     );
@@ -509,6 +513,7 @@ export class RaftNode {
     const entry: Entry = { index: this.#log.lastIndex + 1, term: this.#term, data };
     leadership.uncommittedBytes += this.#log.append(entry);
     leadership.wantsAppends = true;
+    this.#counters.raftProposed++;
     return entry;
   }
 
@@ -571,10 +576,12 @@ export class RaftNode {
 
   #advanceCommit(index: number): void {
     if (index <= this.#log.commitIndex) return;
+    const count = index - this.#log.commitIndex;
     const bytes = this.#log.commitTo(index);
     const leadership = this.#leadership;
     if (leadership === undefined) return;
     leadership.decidedAt = this.#now;
+    this.#counters.raftCommitted += count;
     // Entries of earlier terms were never counted.
     leadership.uncommittedBytes = Math.max(0, leadership.uncommittedBytes - bytes);
   }

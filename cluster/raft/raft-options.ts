@@ -1,4 +1,5 @@
 /** What a Raft node is told when it is made, and what it tells of itself. */
+import type { Counters } from '../../src/base/counters.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { Random } from '../../src/env/env.ts';
 import type { LeadershipOptions, PeerStatus } from './leadership.ts';
@@ -28,6 +29,7 @@ export interface RaftStart {
   /** The data of a new leader's first entry. */
   readonly noopData: () => Uint8Array;
   readonly random: Random;
+  readonly counters: Counters;
 }
 
 export interface RaftStatus extends SoftState {

@@ -3,6 +3,7 @@
  * have been handled, and never throws.
  */
 import { Cancellation } from '../../src/base/cancellation.ts';
+import type { Counters } from '../../src/base/counters.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
@@ -20,11 +21,13 @@ export interface LocalRanges {
 
 export class RangeSender {
   readonly self: NodeId;
+  readonly #counters: Counters;
   readonly #deadlines: Deadlines;
   readonly #local: LocalRanges;
   readonly #transport: Transport;
 
   constructor(env: Env, self: NodeId, local: LocalRanges, transport: Transport) {
+    this.#counters = env.counters;
     this.#deadlines = new Deadlines(env);
     this.self = self;
     this.#local = local;
@@ -32,6 +35,7 @@ export class RangeSender {
   }
 
   send(to: NodeId, request: RangeRequest, options: SendOptions): MaybePromise<Attempted> {
+    count(this.#counters, request.kind, to === this.self);
     if (to !== this.self) return this.#sendRemote(to, request, options);
     // Only a request for locks is told that nobody waits for it any more.
     const ending = request.kind === 'lock' ? new Cancellation() : undefined;
@@ -75,12 +79,35 @@ export class RangeSender {
 
   /** A request that nobody waits for. */
   cast(to: NodeId, request: RangeRequest): void {
+    count(this.#counters, request.kind, to === this.self);
     if (to === this.self) void this.#local.handle(request, undefined);
     else this.#transport.cast(to, 'range', request);
   }
 
   #sendRemote(to: NodeId, request: RangeRequest, options: SendOptions): Promise<Attempted> {
     return this.#transport.call(to, 'range', request, options).then(onAnswer, onFailure);
+  }
+}
+
+function count(counters: Counters, kind: RangeRequest['kind'], isLocal: boolean): void {
+  switch (kind) {
+    case 'get':
+    case 'scan':
+    case 'revalidate':
+      if (isLocal) counters.rangeReadsLocal++;
+      else counters.rangeReadsRemote++;
+      return;
+    case 'lock':
+      if (isLocal) counters.rangeLocksLocal++;
+      else counters.rangeLocksRemote++;
+      return;
+    case 'prepare':
+      if (isLocal) counters.rangePreparesLocal++;
+      else counters.rangePreparesRemote++;
+      return;
+    default:
+      if (isLocal) counters.rangeOthersLocal++;
+      else counters.rangeOthersRemote++;
   }
 }
 

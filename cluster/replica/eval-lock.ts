@@ -141,6 +141,7 @@ function waitForLock(
 ): Promise<'granted' | 'timeout' | 'cancelled'> {
   const { office, request, replica, signal } = job;
   if (signal?.isCancelled === true) return Promise.resolve('cancelled');
+  replica.host.env.counters.lockWaits++;
   return new Promise((resolve) => {
     const finish = (outcome: 'granted' | 'timeout' | 'cancelled'): void => {
       timer?.cancel();

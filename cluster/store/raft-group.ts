@@ -413,6 +413,7 @@ export class RaftGroup {
         entries,
         noopData: () => encodeCommand({ kind: 'noop', ts: this.replica.floor(this.#loggedTs()) }),
         random: this.#ports.env.random,
+        counters: this.#ports.env.counters,
       },
       this.#options,
     );
@@ -433,7 +434,9 @@ export class RaftGroup {
 
   #send(messages: readonly Message[]): void {
     for (const message of messages) {
-      this.#ports.sendRaft(message.to, this.rangeId, encodeMessage(message));
+      const bytes = encodeMessage(message);
+      if (message.kind === 'append') this.#ports.env.counters.raftAppendBytes += bytes.length;
+      this.#ports.sendRaft(message.to, this.rangeId, bytes);
     }
   }
 }

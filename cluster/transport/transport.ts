@@ -241,7 +241,9 @@ export class Transport {
     return call;
   }
 
+  /** To be followed by one message. */
   #frameFor(to: NodeId): ByteWriter {
+    this.#env.counters.netMessagesSent++;
     let frame = this.#frames.get(to);
     if (frame === undefined) {
       frame = new ByteWriter(4096);
@@ -281,6 +283,8 @@ export class Transport {
     const bytes = frame.copy();
     bytes.writeDoubleBE(this.#stamps.readHlc(), 0);
     bytes.writeDoubleBE(this.#env.clock.wallMs(), STAMP_BYTES / 2);
+    this.#env.counters.netFramesSent++;
+    this.#env.counters.netBytesSent += bytes.length;
     this.#network.send(to, bytes);
     if (frame.length > FRAME_BYTES_HIGH) this.#frames.delete(to);
     else frame.reset();
@@ -304,6 +308,8 @@ export class Transport {
 
   #onFrame(from: NodeId, frame: Uint8Array): void {
     try {
+      this.#env.counters.netFramesReceived++;
+      this.#env.counters.netBytesReceived += frame.length;
       const reader = new ByteReader(frame);
       const hlc = reader.f64() as Timestamp;
       const wallMs = reader.f64();
@@ -320,6 +326,7 @@ export class Transport {
   }
 
   #onMessage(from: NodeId, reader: ByteReader): void {
+    this.#env.counters.netMessagesReceived++;
     const kind = reader.u8();
     switch (kind) {
       case KIND_PING:

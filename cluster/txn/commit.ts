@@ -143,10 +143,14 @@ async function decide(
 ): Promise<Timestamp> {
   const { recovery } = services;
   const single = votes.length === 1 ? votes[0] : undefined;
-  if (single?.kind === 'committed') return single.ts;
+  if (single?.kind === 'committed') {
+    services.env.counters.txnsOnePhase++;
+    return single.ts;
+  }
   if (votes.every((vote) => vote.kind === 'prepared' || vote.kind === 'committed')) {
     const ts = await publishHighest(services, votes);
     recovery.tell(txnId, anchor, spans, ts);
+    services.env.counters.txnsTwoPhase++;
     return ts;
   }
   // A "no" that is final settles it, whatever became of the others: nobody can commit without that vote.
@@ -224,6 +228,7 @@ function commitOnePhase(
   const finish = (vote: Vote): MaybePromise<Timestamp> => {
     if (vote.kind === 'committed') {
       input.onReleased(participant.descriptor.rangeId);
+      services.env.counters.txnsOnePhase++;
       return vote.ts;
     }
     return decide(services, input, { txnId, anchor, spans: [span], votes: [vote], regroups: 0 });

@@ -86,7 +86,8 @@ export class ClusterKvClient implements KvClient {
 
   /** One request to one leader; undefined when it did not answer as a latest read. */
   #latest(at: Key, request: Unrouted, signal: AbortSignal): MaybePromise<RangeReply | undefined> {
-    const { router } = this.#services;
+    const { router, env } = this.#services;
+    env.counters.latestReads++;
     const descriptor = router.find(at);
     const sent = router.sendOnce(descriptor, request, {
       timeoutMs: REQUEST_TIMEOUT_MS,

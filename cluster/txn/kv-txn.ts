@@ -77,6 +77,7 @@ export class ClusterTxn implements KvTxn {
     this.#options = options;
     this.#cancellation = cancellationOf(options.signal);
     this.lockId = services.ids.next() as string as LockId;
+    services.env.counters.txnsBegun++;
     const gathering = isBroken('TXN-1')
       ? Promise.resolve(services.hlc.read())
       : services.clock.tryGather();
@@ -312,7 +313,10 @@ export class ClusterTxn implements KvTxn {
       (error: unknown) => {
         end();
         this.#hasUnanswered = true;
-        if (why === 'deadlock') throw new KvError('deadlock', 'deadlock detected');
+        if (why === 'deadlock') {
+          this.#services.env.counters.deadlocks++;
+          throw new KvError('deadlock', 'deadlock detected');
+        }
         if (why === undefined || this.#cancellation.isCancelled) throw error;
         return this.#sendLock(descriptor, keys, fences, fenceLocks, options);
       },
@@ -525,11 +529,14 @@ export class ClusterTxn implements KvTxn {
   /** Without writes: what was locked must still be, and nothing else is left to do. */
   #commitReads(): MaybePromise<Timestamp> {
     const readTs = this.#readTs ?? (0 as Timestamp);
+    const { counters } = this.#services.env;
     if (this.#grants.length === 0) {
+      counters.txnsReadOnly++;
       this.#end();
       return readTs;
     }
     return this.#checkGrants().then(() => {
+      counters.txnsReadOnly++;
       this.#end();
       return readTs;
     });
@@ -556,7 +563,8 @@ export class ClusterTxn implements KvTxn {
   #end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const { router, census } = this.#services;
+    const { router, census, env } = this.#services;
+    env.counters.txnsEnded++;
     if (this.#lockRanges === NO_RANGES) return;
     census.leave(this.lockId);
     for (const rangeId of this.#lockRanges) router.castRelease(rangeId, this.lockId);

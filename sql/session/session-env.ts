@@ -1,6 +1,8 @@
 /**
  * The ports of a session: time, randomness, timers. `src/env` satisfies them; tests give virtual ones.
  */
+import type { Counters } from '../../src/base/counters.ts';
+
 export interface SessionTimer {
   cancel(): void;
 }
@@ -22,6 +24,7 @@ export interface SessionEnv {
     /** Runs `fn` after the input of this turn of the event loop. */
     defer(fn: () => void): void;
   };
+  readonly counters: Counters;
 }
 
 const UNIX_2000_MS = 946684800000;

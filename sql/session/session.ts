@@ -308,6 +308,7 @@ export class QuorateSession implements Session {
   *#runOne(job: Job, mode: RunMode): Steps<void> {
     const ctx = this.#ctx;
     const { kind } = job.parsed.statement;
+    ctx.shared.env.counters.sqlStatements++;
     if (ctx.block?.isFailed === true && !ALLOWED_IN_FAILED.has(kind)) throw inFailedTransaction();
     const timer = this.#startTimer();
     try {

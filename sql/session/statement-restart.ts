@@ -34,6 +34,7 @@ export function* restarting<T>(ctx: SessionContext, attempt: () => Steps<T>): St
       if (error instanceof SchemaMismatch) {
         ctx.shared.catalogCache.forget(error.tableId);
       } else if (!(error instanceof KvError) || error.code !== 'snapshot_moved') throw error;
+      ctx.shared.env.counters.statementRestarts++;
       const current = ctx.block;
       if (current === undefined) continue;
       // Begun within the attempt: everything in it belongs to the attempt.

@@ -43,6 +43,7 @@ export class RetryUnit {
   restart(sink: ResultSink): void {
     const ctx = this.#ctx;
     this.#retries++;
+    ctx.shared.env.counters.txnRetries++;
     sink.discardResults();
     ctx.block?.txn.rollback();
     ctx.settings.rollbackTo(this.#settings);

@@ -21,6 +21,12 @@ export interface NodeStatus {
   readonly clientCount: number;
   readonly rssBytes: number;
   readonly ranges: readonly RangeStatus[];
-  /** Since the start of the process. */
+  /** Since the start of the process; docs/operations.md has them one by one. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** What the process has used: read when it is asked for. */
+export interface ProcessUsage {
+  readonly rssBytes: number;
   readonly counters: Readonly<Record<string, number>>;
 }

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { Counters } from '../base/counters.ts';
 import { QuorateError } from '../base/errors.ts';
 import { nodeId } from '../base/ids.ts';
 import type { Logger } from '../env/env.ts';
@@ -18,6 +19,7 @@ import { NodeDisk } from '../env/node/node-disk.ts';
 import { nodeRandom } from '../env/node/node-random.ts';
 import { nodeScheduler } from '../env/node/node-scheduler.ts';
 import { pinoLogger } from '../env/node/pino-logger.ts';
+import { watchProcess } from '../env/node/process-usage.ts';
 import { TcpNetwork } from '../env/node/tcp-network.ts';
 import { tcpSockets } from '../env/node/tcp-sockets.ts';
 import type { NodeConfig } from '../node/config.ts';
@@ -61,7 +63,8 @@ export async function runStart(args: readonly string[]): Promise<number> {
 }
 
 function openNode(config: NodeConfig, dir: string, log: Logger): Promise<QuorateNode> {
-  const env = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log };
+  const ports = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler };
+  const env = { ...ports, log, counters: new Counters() };
   const peers = config.members.map(({ id, host, peerPort }) => ({
     ...{ id: nodeId(id), host, port: peerPort },
   }));
@@ -81,7 +84,7 @@ function openNode(config: NodeConfig, dir: string, log: Logger): Promise<Quorate
     sockets: tcpSockets,
     disk: new NodeDisk(path.join(dir, 'raft')),
     engine: new LevelEngine(path.join(dir, 'state')),
-    rssBytes: () => process.memoryUsage.rss(),
+    usage: watchProcess(),
     makeSessions: (kv, isReady) =>
       new SqlSessionFactory(kv, env, { planner: new Planner(), databases: DATABASES, isReady }),
     onFatal,

@@ -3,6 +3,7 @@
  * Production implementations live in `src/env/node`, virtual ones in `test/sim`. The disk has two ports of its own:
  * `Engine` and `Disk` (under `storage`).
  */
+import type { Counters } from '../base/counters.ts';
 import type { NodeId } from '../base/ids.ts';
 
 export interface Clock {
@@ -73,4 +74,5 @@ export interface Env {
   readonly random: Random;
   readonly scheduler: Scheduler;
   readonly log: Logger;
+  readonly counters: Counters;
 }

@@ -15,7 +15,7 @@ import { TS_ZERO, maxTimestamp } from '../base/timestamp.ts';
 import type { Disk } from '../env/disk.ts';
 import type { Env, Network } from '../env/env.ts';
 import type { Sockets } from '../env/sockets.ts';
-import type { NodeStatus } from '../admin/status.ts';
+import type { NodeStatus, ProcessUsage } from '../admin/status.ts';
 import type { KvClient } from '../kv/kv-client.ts';
 import { KvError } from '../kv/kv-errors.ts';
 import { SYSTEM_SPAN } from '../kv/keyspace.ts';
@@ -56,7 +56,7 @@ export interface NodePorts {
   readonly sockets: Sockets;
   readonly disk: Disk;
   readonly engine: Engine;
-  readonly rssBytes: () => number;
+  readonly usage: () => ProcessUsage;
   /** The SQL layer over this node's key-value client. */
   readonly makeSessions: (kv: KvClient, isReady: () => boolean) => SessionFactory;
   /** The node cannot go on: a failed sync, a broken invariant below Raft. */
@@ -361,13 +361,15 @@ export class QuorateNode {
       lastIndex: raft.lastIndex,
     }));
     const log = this.#log.stats();
+    const usage = this.#ports.usage();
+    const { txnsEnded, txnsOnePhase, txnsTwoPhase, txnsReadOnly } = this.#env.counters;
     return {
       nodeId: this.#config.nodeId,
       clusterId: this.#config.clusterId,
       isReady: this.isReady,
       sqlPort: this.#sql.port,
       clientCount: this.#sql.connectionCount,
-      rssBytes: this.#ports.rssBytes(),
+      rssBytes: usage.rssBytes,
       ranges,
       counters: {
         logSyncs: log.syncs,
@@ -377,6 +379,10 @@ export class QuorateNode {
         clockRounds: this.clock.roundsTotal,
         versionsCollected: this.store.versionsCollected,
         memoryTableBytes: this.#mvcc.memoryBytes(),
+        raftInflightNow: inflightOf(this.store),
+        txnsAborted: txnsEnded - txnsOnePhase - txnsTwoPhase - txnsReadOnly,
+        ...Object.fromEntries(Object.entries(this.#env.counters)),
+        ...usage.counters,
       },
     };
   }
@@ -391,4 +397,13 @@ function bootstrapRange(config: NodeConfig): RangeDescriptor {
     end: KEY_MAX,
     replicas: config.members.map((member) => nodeId(member.id)),
   };
+}
+
+/** Appends that this node's ranges have out now. */
+function inflightOf(store: Store): number {
+  let count = 0;
+  for (const { raft } of store.groups()) {
+    for (const { inflightCount } of raft.status().peers) count += inflightCount;
+  }
+  return count;
 }

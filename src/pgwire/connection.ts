@@ -12,6 +12,7 @@
  */
 import type { MaybePromise } from '../base/maybe-promise.ts';
 import { isPromise } from '../base/maybe-promise.ts';
+import type { Counters } from '../base/counters.ts';
 import type { Logger } from '../env/env.ts';
 import type { StreamSocket } from '../env/sockets.ts';
 import { SqlError } from '../../sql/errors/sql-error.ts';
@@ -31,6 +32,7 @@ const QUERY_TYPE = 0x51;
 export interface ConnectionHost {
   readonly sessions: SessionFactory;
   readonly log: Logger;
+  readonly counters: Counters;
   readonly processId: number;
   readonly secret: Uint8Array;
   onCancelRequest(processId: number, secret: Uint8Array): void;
@@ -90,6 +92,7 @@ export class Connection {
 
   #onData(bytes: Buffer): void {
     this.#decoder.push(bytes);
+    this.#host.counters.sqlBytesReceived += bytes.length;
     this.#sink.onInput();
     if (!this.#isHandling) this.#pump();
     this.#checkInput();
@@ -106,6 +109,7 @@ export class Connection {
 
   #nextMessage(): FrontendMessage | undefined {
     const message = this.#decoder.next();
+    if (message !== undefined) this.#host.counters.sqlMessages++;
     this.#checkInput();
     return message;
   }
@@ -151,6 +155,7 @@ export class Connection {
     }
     const message = this.#decoder.next();
     if (message === undefined) return false;
+    this.#host.counters.sqlMessages++;
     return this.#onMessage(message, session, extended);
   }
 
@@ -297,7 +302,10 @@ export class Connection {
 
   #flush(): boolean {
     if (this.#isClosed || this.#encoder.length === 0) return true;
-    const isRoom = this.#socket.write(this.#encoder.take());
+    const bytes = this.#encoder.take();
+    this.#host.counters.sqlFlushes++;
+    this.#host.counters.sqlBytesSent += bytes.length;
+    const isRoom = this.#socket.write(bytes);
     if (this.#socket.bufferedBytes() === 0) this.#encoder.giveBack();
     return isRoom;
   }

@@ -69,6 +69,7 @@ export class SqlServer {
     const connection = new Connection(socket, {
       sessions: this.#sessions,
       log: this.#env.log,
+      counters: this.#env.counters,
       processId,
       secret,
       onCancelRequest: (id, key) => this.#cancel(id, key),

@@ -126,7 +126,7 @@ export class EmbeddedCluster {
       sockets: { listen: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }) },
       disk: machine.disk,
       engine: machine.engine,
-      rssBytes: () => 0,
+      usage: () => ({ rssBytes: 0, counters: {} }),
       makeSessions: (kv) => {
         machine.sessions = new SqlSessionFactory(kv, process.env, { planner: new Planner() });
         return machine.sessions;

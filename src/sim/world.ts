@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers';
 import { must } from '../base/assert.ts';
+import { Counters } from '../base/counters.ts';
 import type { NodeId } from '../base/ids.ts';
 import { EPOCH_UNIX_MS } from '../base/timestamp.ts';
 import type {
@@ -221,7 +222,8 @@ export class SimProcess {
           else signal?.addEventListener('abort', onAbort, { once: true });
         }),
     };
-    this.env = { clock, random: world.random, scheduler, log: silentLogger };
+    const counters = new Counters();
+    this.env = { clock, random: world.random, scheduler, log: silentLogger, counters };
   }
 
   /** Now, or when it goes on; never once it is dead. */

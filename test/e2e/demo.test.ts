@@ -101,6 +101,22 @@ describe('quorate demo', () => {
     }
   });
 
+  it('counts what its clients ask of it', async () => {
+    const [node] = nodes();
+    if (node === undefined) throw new Error('no nodes');
+    const { host, sqlPort: port } = node;
+    const client = await WireClient.connect({ host, port, user: 'someone', database: 'quorate' });
+    const before = (await status(node))?.counters;
+    for (let i = 0; i < 5; i++) await client.query('SELECT 1; SELECT 2');
+    const after = (await status(node))?.counters;
+    client.close();
+    const grown = (name: string): number => (after?.[name] ?? 0) - (before?.[name] ?? 0);
+    expect(['sqlMessages', 'sqlFlushes', 'sqlStatements'].map(grown)).toEqual([5, 5, 10]);
+    expect(grown('sqlBytesReceived')).toBe(5 * Buffer.byteLength('Q....SELECT 1; SELECT 2\0'));
+    expect(grown('sqlBytesSent')).toBeGreaterThan(0);
+    expect(grown('loopBusyMs')).toBeGreaterThan(0);
+  });
+
   it('elects another leader when one is killed, and takes the killed one back', async () => {
     const first = await until('a leader', leader);
     process.kill(first.pid, 'SIGKILL');

@@ -1,4 +1,5 @@
 /** The real wire protocol and SQL on a loopback socket, over `LocalKv`: what a client sees of a node without a cluster. */
+import { Counters } from '../../src/base/counters.ts';
 import { nodeClock } from '../../src/env/node/node-clock.ts';
 import { nodeRandom } from '../../src/env/node/node-random.ts';
 import { nodeScheduler } from '../../src/env/node/node-scheduler.ts';
@@ -17,6 +18,7 @@ export interface LocalServer {
 export async function startLocalServer(): Promise<LocalServer> {
   const env = {
     ...{ clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log: silentLogger },
+    counters: new Counters(),
   };
   const kv = new LocalKv({ after: (delayMs, fn) => nodeScheduler.after(delayMs, fn) });
   const sessions = new SqlSessionFactory(kv, env, { planner: new Planner() });

@@ -8,6 +8,7 @@ import { configurationOf } from '../../cluster/raft/quorum.ts';
 import { RaftNode } from '../../cluster/raft/raft-node.ts';
 import type { RaftOptions } from '../../cluster/raft/raft-options.ts';
 import type { HardState, LogRead, Ready } from '../../cluster/raft/ready.ts';
+import { Counters } from '../../src/base/counters.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import { nodeId } from '../../src/base/ids.ts';
 import type { Random } from '../../src/env/env.ts';
@@ -124,6 +125,7 @@ export class RaftCluster {
         ...(this.#readsLog ? { logFirst } : {}),
         noopData: () => Buffer.from('noop'),
         random: this.#randomOf(id),
+        counters: new Counters(),
       },
       this.#options,
     );

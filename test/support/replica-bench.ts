@@ -11,6 +11,7 @@ import type { Command } from '../../cluster/replica/command.ts';
 import { decodeCommand } from '../../cluster/replica/command.ts';
 import { RangeState } from '../../cluster/replica/range-state.ts';
 import { Replica } from '../../cluster/replica/replica.ts';
+import { Counters } from '../../src/base/counters.ts';
 import { nodeId, rangeId } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN } from '../../src/base/span.ts';
@@ -180,5 +181,6 @@ function makeEnv(bench: () => ReplicaBench | undefined): Env {
       sleep: () => new Promise((resolve) => setImmediate(resolve)),
     },
     log: silent,
+    counters: new Counters(),
   };
 }

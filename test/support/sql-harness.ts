@@ -1,6 +1,7 @@
 /**
  * Sessions over `LocalKv` for tests: virtual time and seeded randomness.
  */
+import { Counters } from '../../src/base/counters.ts';
 import type { KvClient } from '../../src/kv/kv-client.ts';
 import type { SqlError } from '../../sql/errors/sql-error.ts';
 import type { Session } from '../../sql/session/session-api.ts';
@@ -57,6 +58,7 @@ export function virtualEnv(time: VirtualTime): SessionEnv {
       after: (delayMs, fn) => time.after(delayMs, fn),
       defer: (fn) => void setImmediate(fn),
     },
+    counters: new Counters(),
   };
 }
 

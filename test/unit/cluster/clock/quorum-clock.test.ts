@@ -4,6 +4,7 @@ import { ClockCeiling } from '../../../../cluster/clock/clock-ceiling.ts';
 import { Hlc } from '../../../../cluster/clock/hlc.ts';
 import type { RoundAnswer, RoundRequest } from '../../../../cluster/clock/quorum-clock.ts';
 import { MAJORITY_MAX_MS, QuorumClock } from '../../../../cluster/clock/quorum-clock.ts';
+import { Counters } from '../../../../src/base/counters.ts';
 import type { NodeId } from '../../../../src/base/ids.ts';
 import { nodeId } from '../../../../src/base/ids.ts';
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
@@ -50,6 +51,7 @@ class Bench {
           sleep: () => Promise.resolve(),
         },
         log: silent,
+        counters: new Counters(),
       };
       const hlc = new Hlc(clock, TS_ZERO);
       const ceiling = new ClockCeiling(

@@ -6,6 +6,7 @@ import { configurationOf } from '../../../../cluster/raft/quorum.ts';
 import { RaftNode } from '../../../../cluster/raft/raft-node.ts';
 import type { RaftOptions, RaftStart } from '../../../../cluster/raft/raft-options.ts';
 import type { Ready } from '../../../../cluster/raft/ready.ts';
+import { Counters } from '../../../../src/base/counters.ts';
 import { nodeId } from '../../../../src/base/ids.ts';
 
 const [ME, A, B] = [nodeId(1), nodeId(2), nodeId(3)];
@@ -36,6 +37,7 @@ function makeNode(start: Partial<RaftStart> = {}, options: Partial<RaftOptions> 
       entries: [],
       noopData: () => Buffer.from('noop'),
       random: { next: () => 0, int: (min) => min, bytes: (count) => new Uint8Array(count) },
+      counters: new Counters(),
       ...start,
     },
     { ...OPTIONS, ...options },

@@ -1,0 +1,173 @@
+/** What nodes say they have done is what was done. */
+import fs from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { watchProcess } from '../../src/env/node/process-usage.ts';
+import { must } from '../../src/base/assert.ts';
+import type { Key } from '../../src/base/span.ts';
+import type { KvTxn } from '../../src/kv/kv-client.ts';
+import { tablePrefix } from '../../src/kv/keyspace.ts';
+import { CollectingSink } from '../../src/sim/collecting-sink.ts';
+import { EmbeddedCluster } from '../../src/sim/cluster.ts';
+import { SimWorld } from '../../src/sim/world.ts';
+
+const [ROW, OTHER] = ['a', 'b'].map((name) => `${tablePrefix(5)}${name}` as Key) as [Key, Key];
+const LOCK = { strength: 'update', wait: 'block', timeoutMs: 0 } as const;
+const VALUE = Buffer.from('v');
+
+async function start(seed: number): Promise<{ world: SimWorld; cluster: EmbeddedCluster }> {
+  const world = new SimWorld(seed);
+  const cluster = new EmbeddedCluster(world, { size: 3 });
+  await cluster.start();
+  return { world, cluster };
+}
+
+function counters(cluster: EmbeddedCluster, id: number): Readonly<Record<string, number>> {
+  return must(cluster.at(id).node).status().counters;
+}
+
+function leaderOf(cluster: EmbeddedCluster): number {
+  return must(
+    cluster.machines.find(({ node }) => node?.status().ranges.some(({ isLeader }) => isLeader)),
+  ).id;
+}
+
+function begin(cluster: EmbeddedCluster, id: number): KvTxn {
+  const { signal } = new AbortController();
+  return must(cluster.kv(id)).begin({ txnMaxBytes: 1 << 20, signal });
+}
+
+async function write(txn: KvTxn, ...keys: Key[]): Promise<void> {
+  for (const key of keys) await txn.put(key, VALUE, undefined);
+  await txn.commit();
+}
+
+/** What has grown on a node while something was done. */
+async function growth(
+  cluster: EmbeddedCluster,
+  id: number,
+  work: () => Promise<unknown>,
+): Promise<Readonly<Record<string, number>>> {
+  const before = counters(cluster, id);
+  await work();
+  const after = counters(cluster, id);
+  return Object.fromEntries(
+    Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]),
+  );
+}
+
+describe('counters', () => {
+  it('of a write: one transaction, one entry, one append and sync on each of a majority', async () => {
+    const { world, cluster } = await start(1);
+    const leader = leaderOf(cluster);
+    const grown = await growth(cluster, leader, async () => {
+      await world.settle(write(begin(cluster, leader), ROW));
+    });
+    expect(grown).toMatchObject({ txnsBegun: 1, txnsEnded: 1, txnsOnePhase: 1, txnsTwoPhase: 0 });
+    expect(grown).toMatchObject({ rangePreparesLocal: 1, rangePreparesRemote: 0 });
+    expect(grown['raftCommitted']).toBe(grown['raftProposed']);
+    expect(grown['raftProposed']).toBeGreaterThanOrEqual(1);
+    // One peer is needed; the other gets entries in its own time.
+    expect(grown['raftAppends']).toBeGreaterThanOrEqual(1);
+    expect(grown['raftAppendEntries']).toBeGreaterThanOrEqual(grown['raftAppends'] ?? 0);
+    expect(grown['raftAppendBytes']).toBeGreaterThan(0);
+    expect(grown['raftInflightSum']).toBeGreaterThanOrEqual(grown['raftAppends'] ?? 0);
+    expect(grown['logSyncs']).toBeGreaterThanOrEqual(1);
+  });
+
+  it('of a write elsewhere than at the leader: a remote prepare, in a frame', async () => {
+    const { world, cluster } = await start(2);
+    const gateway = (leaderOf(cluster) % 3) + 1;
+    const grown = await growth(cluster, gateway, async () => {
+      await world.settle(write(begin(cluster, gateway), ROW));
+    });
+    expect(grown).toMatchObject({ rangePreparesLocal: 0, rangePreparesRemote: 1, raftProposed: 0 });
+    expect(grown['netFramesSent']).toBeGreaterThan(0);
+    expect(grown['netMessagesSent']).toBeGreaterThanOrEqual(grown['netFramesSent'] ?? 0);
+    // Each frame has a stamp of 16 bytes.
+    expect(grown['netBytesSent']).toBeGreaterThan(16 * (grown['netFramesSent'] ?? 0));
+    expect(grown['netFramesReceived']).toBeGreaterThan(0);
+    expect(grown['netMessagesReceived']).toBeGreaterThan(0);
+    expect(grown['netBytesReceived']).toBeGreaterThan(0);
+  });
+
+  it('of a write to two ranges: a two-phase commit', async () => {
+    const { world, cluster } = await start(3);
+    const leader = leaderOf(cluster);
+    const { signal } = new AbortController();
+    await world.settle(must(cluster.kv(leader)).splitAt(OTHER, signal));
+    await world.run(1000);
+    const grown = await growth(cluster, leader, async () => {
+      await world.settle(write(begin(cluster, leader), ROW, OTHER));
+    });
+    expect(grown).toMatchObject({ txnsOnePhase: 0, txnsTwoPhase: 1 });
+    expect((grown['rangePreparesLocal'] ?? 0) + (grown['rangePreparesRemote'] ?? 0)).toBe(2);
+  });
+
+  it('of reads, with and without a transaction, and of one that was rolled back', async () => {
+    const { world, cluster } = await start(4);
+    const leader = leaderOf(cluster);
+    const grown = await growth(cluster, leader, async () => {
+      const reading = begin(cluster, leader);
+      await world.settle(Promise.resolve(reading.get(ROW, undefined)));
+      await world.settle(Promise.resolve(reading.commit()));
+      begin(cluster, leader).rollback();
+    });
+    expect(grown).toMatchObject({ txnsBegun: 2, txnsEnded: 2, txnsReadOnly: 1, txnsAborted: 1 });
+    expect(grown['rangeReadsLocal']).toBe(1);
+  });
+
+  it('of a deadlock: waits at the leader, one victim at its gateway', async () => {
+    const { world, cluster } = await start(5);
+    const leader = leaderOf(cluster);
+    const grown = await growth(cluster, leader, async () => {
+      const [one, two] = [begin(cluster, leader), begin(cluster, leader)];
+      await world.settle(Promise.resolve(one.lock([ROW], undefined, LOCK)));
+      await world.settle(Promise.resolve(two.lock([OTHER], undefined, LOCK)));
+      const waits = [one.lock([OTHER], undefined, LOCK), two.lock([ROW], undefined, LOCK)];
+      const ended = waits.map(async (wait, i) => {
+        await Promise.resolve(wait).catch(() => [one, two][i]?.rollback());
+      });
+      await world.settle(Promise.all(ended));
+      for (const txn of [one, two]) txn.rollback();
+    });
+    expect(grown).toMatchObject({ lockWaits: 2, deadlocks: 1, txnsBegun: 2, txnsEnded: 2 });
+    expect(grown['rangeLocksLocal']).toBe(4);
+  });
+
+  it('of SQL: statements', async () => {
+    const { world, cluster } = await start(6);
+    const open = async (): Promise<void> => {
+      const session = await must(cluster.at(1).sessions).open({
+        ...{ user: 'test', database: 'test', parameters: new Map(), processId: 1 },
+        onFatal: () => undefined,
+      });
+      await session.simpleQuery('select 1; select 2', new CollectingSink(() => session.format()));
+      session.close();
+    };
+    const grown = await growth(cluster, 1, () => world.settle(open()));
+    expect(grown['sqlStatements']).toBe(2);
+  });
+
+  it('are explained, all of them', async () => {
+    const { cluster } = await start(7);
+    const explained = fs.readFileSync('docs/operations.md', 'utf8');
+    const names = [...Object.keys(counters(cluster, 1)), ...Object.keys(watchProcess()().counters)];
+    expect(names.filter((name) => !explained.includes(`| \`${name}\``))).toEqual([]);
+  });
+});
+
+describe('what a process has used', () => {
+  it('counts collections of garbage and time', async () => {
+    const read = watchProcess();
+    const held: unknown[] = [];
+    while (read().counters['gcPauses'] === 0) {
+      for (let i = 0; i < 100_000; i++) held[i % 1000] = { i };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { rssBytes, counters: used } = read();
+    expect(rssBytes).toBeGreaterThan(1 << 20);
+    expect(used['gcMs']).toBeGreaterThan(0);
+    expect(used['gcMsMax']).toBeLessThanOrEqual(used['gcMs'] ?? 0);
+    expect(used['cpuUserMs']).toBeGreaterThan(0);
+  });
+});
