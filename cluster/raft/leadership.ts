@@ -27,7 +27,7 @@ export interface LeadershipOptions {
   readonly appendBytesMax: number;
   /** Appends out to one peer; 1 switches pipelining off. */
   readonly inflightMax: number;
-  /** Entries in one append; 1 switches batching off. */
+  /** Entries in one append to a peer, and in one Ready for the own log; 1 switches batching off. */
   readonly appendEntriesMax: number;
   /** How long entries gather for voters that a majority can do without; 0 switches that off. */
   readonly spareDelayMs: number;

@@ -330,6 +330,7 @@ export class RaftNode {
       this.#leadership.sendAppends({ now, messages, snapshotsFor, logReads, logFirst });
     }
     const { lastIndex, commitIndex } = this.#log;
+    const saved = Math.min(lastIndex, this.#unsavedFrom - 1 + this.#options.appendEntriesMax);
     const committed =
       this.#delivered < commitIndex
         ? this.#log.slice(this.#delivered + 1, commitIndex, this.#options.applyBytesMax)
@@ -339,20 +340,31 @@ export class RaftNode {
       messages: this.#messages,
       hardState: this.#isHardStateDirty ? this.hardState : undefined,
       truncateFrom: this.#truncateFrom,
-      entries: this.#log.slice(this.#unsavedFrom, lastIndex, Infinity),
-      afterPersist: this.#afterPersist,
+      entries: this.#log.slice(this.#unsavedFrom, saved, Infinity),
+      afterPersist: this.#takeAfterPersist(saved),
       committed,
       snapshotsFor,
       logReads,
     };
     this.#messages = [];
-    this.#afterPersist = [];
     this.#isSoftStateDirty = false;
     this.#isHardStateDirty = false;
     this.#truncateFrom = undefined;
-    this.#unsavedFrom = lastIndex + 1;
+    this.#unsavedFrom = saved + 1;
     this.#delivered += committed.length;
     return ready;
+  }
+
+  /** What may be said once the log is durable up to `saved`; in order, so that nothing overtakes an acknowledgement. */
+  #takeAfterPersist(saved: number): Message[] {
+    const waiting = this.#afterPersist;
+    this.#afterPersist = [];
+    if (saved === this.#log.lastIndex) return waiting;
+    const isEarly = (message: Message): boolean =>
+      message.kind === 'appendReply' && message.isOk && message.index > saved;
+    const first = waiting.findIndex(isEarly);
+    if (first >= 0) this.#afterPersist = waiting.splice(first);
+    return waiting;
   }
 
   /* ---------- terms and roles ---------- */

@@ -285,7 +285,8 @@ export class Store {
     }
     // NB: before the own write, which may hold the event loop for as long as the disk takes.
     this.#ports.flushSends();
-    if (persisting.length > 0) this.#persist(persisting);
+    if (persisting.length > 0 && this.#ports.log.isGroupCommit) this.#persist(persisting);
+    else for (const each of persisting) this.#persist([each]);
     for (const group of groups) {
       group.applyCommitted();
       if (group.hasWork()) this.#schedule(group);

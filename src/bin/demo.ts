@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ConfigError, MEMBERS_MAX } from '../node/config.ts';
 import { lockDirectory } from '../env/node/directory-lock.ts';
+import { SETTING_FLAGS, settingArguments, settingsOf } from './setting-flags.ts';
 
 interface DemoNode {
   readonly id: number;
@@ -71,10 +72,7 @@ function parseOptions(args: readonly string[]): DemoOptions {
       'http-port': { type: 'string', default: '7480' },
       'peer-port': { type: 'string' },
       'restart-after': { type: 'string', default: '5' },
-      reads: { type: 'string' },
-      retention: { type: 'string' },
-      'raft-batch': { type: 'string' },
-      'raft-pipeline': { type: 'string' },
+      ...SETTING_FLAGS,
     },
   });
   const count = intOf('nodes', values.nodes, 1, MEMBERS_MAX);
@@ -95,17 +93,14 @@ function parseOptions(args: readonly string[]): DemoOptions {
     httpPort: httpPort + i,
     peerPort: peerPort + i,
   }));
-  const passOn: string[] = [];
-  for (const name of ['reads', 'raft-batch', 'raft-pipeline', 'retention'] as const) {
-    const value = values[name];
-    if (value !== undefined) passOn.push(`--${name}`, value);
-  }
+  // What is wrong is said here, not in the logs of the nodes.
+  settingsOf(values);
   return {
     dataDir: path.resolve(values.data),
     host: values.host,
     restartAfterMs: intOf('restart-after', values['restart-after'], 0, 3600) * 1000,
     nodes,
-    passOn,
+    passOn: settingArguments(values),
   };
 }
 

@@ -22,7 +22,8 @@ const HELP = `usage: quorate COMMAND [options]
   start    run one node
              --data DIR; at the first start also --id N --init-nodes 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
              --cluster-id NAME  --host H  --sql-port P  --http-port P
-             --reads lease|quorum  --raft-batch on|off  --raft-pipeline on|off  --retention SECONDS
+             --reads lease|quorum  --raft-batch on|off|N  --raft-pipeline on|off|N
+             --group-commit on|off  --retention SECONDS
   sql      a small SQL shell: --url postgres://HOST:PORT/DB  [-c SQL]
   status   nodes and ranges of a cluster: --data DIR or --http HOST:PORT
   check    is a history strictly serializable? FILE (JSON lines; see docs/testing.md)

@@ -34,6 +34,7 @@ import { QuorateNode } from '../node/quorate-node.ts';
 import { GarbageSweeper } from '../../sql/catalog/garbage-sweeper.ts';
 import { Planner } from '../../sql/plan/planner.ts';
 import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
+import { SETTING_FLAGS, settingsOf } from './setting-flags.ts';
 import { LevelEngine } from '../../storage/engine/level-engine.ts';
 
 /** Both are the one database of the cluster. */
@@ -120,10 +121,7 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
       host: { type: 'string' },
       'sql-port': { type: 'string' },
       'http-port': { type: 'string' },
-      reads: { type: 'string' },
-      'raft-batch': { type: 'string' },
-      'raft-pipeline': { type: 'string' },
-      retention: { type: 'string' },
+      ...SETTING_FLAGS,
     },
   });
   const dir = path.resolve(values.data);
@@ -177,38 +175,6 @@ function save(dir: string, file: string, config: NodeConfig): void {
   } catch (cause) {
     throw new QuorateError('config', `cannot write to ${dir}: ${String(cause)}`);
   }
-}
-
-interface SettingFlags {
-  readonly reads?: string | undefined;
-  readonly 'raft-batch'?: string | undefined;
-  readonly 'raft-pipeline'?: string | undefined;
-  readonly retention?: string | undefined;
-}
-
-function settingsOf(flags: SettingFlags): Partial<NodeConfig['settings']> {
-  const { reads } = flags;
-  if (reads !== undefined && reads !== 'lease' && reads !== 'quorum') {
-    throw new ConfigError('--reads takes lease or quorum');
-  }
-  const batch = switchOf('raft-batch', flags['raft-batch']);
-  const pipeline = switchOf('raft-pipeline', flags['raft-pipeline']);
-  const retentionS = flags.retention === undefined ? undefined : Number(flags.retention);
-  if (retentionS !== undefined && !(Number.isSafeInteger(retentionS) && retentionS > 0)) {
-    throw new ConfigError('--retention takes a number of seconds');
-  }
-  return {
-    ...(reads === undefined ? {} : { reads }),
-    ...(batch === undefined ? {} : { raftBatch: batch }),
-    ...(pipeline === undefined ? {} : { raftPipeline: pipeline }),
-    ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }),
-  };
-}
-
-function switchOf(name: string, value: string | undefined): boolean | undefined {
-  if (value === undefined) return undefined;
-  if (value !== 'on' && value !== 'off') throw new ConfigError(`--${name} takes on or off`);
-  return value === 'on';
 }
 
 function portOf(name: string, text: string | undefined, otherwise: number): number {

@@ -24,8 +24,12 @@ export interface NodeConfig {
 }
 
 export interface NodeSettings {
-  readonly raftBatch: boolean;
-  readonly raftPipeline: boolean;
+  /** Entries in one append, and of a range in one sync of the log, at most; 1 switches batching off. */
+  readonly raftBatch: number;
+  /** Appends out to one follower; 1 switches pipelining off. */
+  readonly raftPipeline: number;
+  /** Off: the log writes and syncs for each range apart. */
+  readonly groupCommit: boolean;
   /** 'lease': latest reads under the leader's lease; 'quorum': every read is a snapshot read. */
   readonly reads: 'lease' | 'quorum';
   readonly connectionsMax: number;
@@ -43,9 +47,14 @@ export interface NodeSettings {
   readonly maxClockAheadMs: number;
 }
 
+/** What `on` means, and as good as no limit. */
+export const RAFT_BATCH_MAX = 4096;
+export const RAFT_PIPELINE_MAX = 1024;
+
 export const DEFAULT_SETTINGS: NodeSettings = {
-  raftBatch: true,
-  raftPipeline: true,
+  raftBatch: RAFT_BATCH_MAX,
+  raftPipeline: 64,
+  groupCommit: true,
   reads: 'lease',
   connectionsMax: 1000,
   logSegmentBytes: 64 << 20,
@@ -86,7 +95,18 @@ export function decodeConfig(text: string, file: string): NodeConfig {
     Array.isArray(config.members);
   if (!isValid) throw new ConfigError(`${file} is not the configuration of a node`);
   const settings = { ...DEFAULT_SETTINGS, ...config.settings };
-  return { ...(config as NodeConfig), settings };
+  const { raftBatch, raftPipeline } = settings;
+  const limits = {
+    raftBatch: limitOf(raftBatch, DEFAULT_SETTINGS.raftBatch),
+    raftPipeline: limitOf(raftPipeline, DEFAULT_SETTINGS.raftPipeline),
+  };
+  return { ...(config as NodeConfig), settings: { ...settings, ...limits } };
+}
+
+/** Older nodes wrote down whether, not how much. */
+function limitOf(value: number | boolean, whenOn: number): number {
+  if (typeof value !== 'boolean') return value;
+  return value ? whenOn : 1;
 }
 
 /** `1=127.0.0.1:7532,2=127.0.0.1:7533`: the members of a new cluster. */

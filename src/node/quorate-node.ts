@@ -49,6 +49,7 @@ import type { Engine } from '../../storage/engine/engine.ts';
 import { MvccStore } from '../../storage/mvcc/mvcc-store.ts';
 import { RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
 import type { NodeConfig } from './config.ts';
+import { RAFT_BATCH_MAX } from './config.ts';
 
 export interface NodePorts {
   readonly env: Env;
@@ -80,9 +81,10 @@ export function raftOptionsOf(settings: NodeConfig['settings']): RaftOptions {
     electionTicks: ELECTION_TICKS,
     heartbeatTicks: 1,
     appendBytesMax: 1 << 20,
-    inflightMax: settings.raftPipeline ? 64 : 1,
-    appendEntriesMax: settings.raftBatch ? 4096 : 1,
-    spareDelayMs: settings.raftBatch ? SPARE_DELAY_MS : 0,
+    inflightMax: settings.raftPipeline,
+    appendEntriesMax: settings.raftBatch,
+    // To gather is to batch.
+    spareDelayMs: settings.raftBatch > 1 ? SPARE_DELAY_MS : 0,
     uncommittedBytesMax: 64 << 20,
     applyBytesMax: 8 << 20,
     tailBytesMax: settings.raftTailBytes,
@@ -112,19 +114,21 @@ export class QuorateNode {
   /** Reads what is durable, and connects nothing yet. Rejects with typed errors: corruption, a locked directory. */
   static async open(config: NodeConfig, ports: NodePorts): Promise<QuorateNode> {
     const { env, engine, disk } = ports;
+    const { settings } = config;
     await engine.open();
     const made: { node?: QuorateNode } = {};
     const mvcc = await MvccStore.open(env.scheduler, engine, {
-      tableBytesMax: config.settings.memoryTableBytes,
-      spreadMs: config.settings.checkpointSpreadMs,
+      tableBytesMax: settings.memoryTableBytes,
+      spreadMs: settings.checkpointSpreadMs,
       nextFill: () => 1 - CHECKPOINT_JITTER * env.random.next(),
       onCheckpointNeeded: () => made.node?.store.onCheckpointNeeded(),
     });
     const log = await RaftLogStore.open(
       disk,
       {
-        isGroupCommit: config.settings.raftBatch,
-        segmentBytes: config.settings.logSegmentBytes,
+        isGroupCommit: settings.groupCommit,
+        syncEntriesMax: settings.raftBatch < RAFT_BATCH_MAX ? settings.raftBatch : Infinity,
+        segmentBytes: settings.logSegmentBytes,
       },
       { scheduler: env.scheduler, log: env.log },
       await checkpointedIndexes(mvcc),

@@ -5,6 +5,7 @@
 import type { NodeId } from '../base/ids.ts';
 import type { Random } from '../env/env.ts';
 import type { NodeSettings } from '../node/config.ts';
+import { DEFAULT_SETTINGS } from '../node/config.ts';
 import type { RaftGroup } from '../../cluster/store/raft-group.ts';
 import type { EmbeddedCluster, Machine } from './cluster.ts';
 import type { LinkFaults, SimWorld } from './world.ts';
@@ -380,11 +381,23 @@ export class FaultInjector {
   }
 }
 
+/** As ever in this share of the draws; limited or off, in every combination, in the others. */
+export function drawBatching(random: Random, usualShare: number): Partial<NodeSettings> {
+  const [batch, pipeline] = [random.next(), random.next()];
+  const limit = (drawn: number, usual: number, limited: number): number =>
+    drawn < usualShare ? usual : drawn < (1 + usualShare) / 2 ? limited : 1;
+  return {
+    raftBatch: limit(batch, DEFAULT_SETTINGS.raftBatch, 3),
+    raftPipeline: limit(pipeline, DEFAULT_SETTINGS.raftPipeline, 2),
+    // The lower digits of a draw are one of their own.
+    groupCommit: (batch * 1000) % 1 < usualShare,
+  };
+}
+
 /** Nodes need not agree on these. */
 function drawRaftSettings(random: Random): Partial<NodeSettings> {
   return {
-    raftBatch: random.next() < 0.5,
-    raftPipeline: random.next() < 0.5,
+    ...drawBatching(random, 0.5),
     checkpointSpreadMs: random.int(0, 5000),
     raftTailBytes: 10 ** random.int(3, 7),
   };

@@ -17,7 +17,7 @@ import { ReplicaChecker } from './checkers.ts';
 import { ConnectionLost, SimClient, isExpected } from './client.ts';
 import { EmbeddedCluster } from './cluster.ts';
 import type { Fault } from './faults.ts';
-import { FAULTS, FaultInjector } from './faults.ts';
+import { FAULTS, FaultInjector, drawBatching } from './faults.ts';
 import { withProbes } from './probes.ts';
 import { RaftChecker } from './raft-checker.ts';
 import { Recorder } from './recorder.ts';
@@ -334,8 +334,7 @@ function drawSettings(random: Random): Partial<NodeSettings> {
   return {
     ...(random.next() < 0.4 ? tight : {}),
     reads: random.next() < 0.8 ? 'lease' : 'quorum',
-    raftBatch: random.next() < 0.9,
-    raftPipeline: random.next() < 0.9,
+    ...drawBatching(random, 0.9),
     checkpointSpreadMs: pick(random, [0, 500, 15_000]),
     // No safety rests on it.
     maxClockAheadMs: pick(random, [500, 60_000]),

@@ -57,8 +57,10 @@ export interface LogBatch {
 
 export interface LogOptions {
   readonly segmentBytes: number;
-  /** Off: every append has a sync of its own. */
+  /** Off: every append has a write and a sync of its own. */
   readonly isGroupCommit: boolean;
+  /** Of one range in one sync, at most, but where an append holds more. */
+  readonly syncEntriesMax: number;
   /** Kept for peers that lag; beyond, the oldest go, and what holds them is copied forward. */
   readonly segmentsMax: number;
 }
@@ -77,6 +79,7 @@ export class LogError extends QuorateError<'log_failed' | 'log_closed'> {
 const DEFAULTS: LogOptions = {
   segmentBytes: 64 << 20,
   isGroupCommit: true,
+  syncEntriesMax: Number.POSITIVE_INFINITY,
   segmentsMax: 4,
 };
 
@@ -249,6 +252,11 @@ export class RaftLogStore {
     await this.#segments.close();
   }
 
+  /** Whether what belongs to different ranges is to be appended together. */
+  get isGroupCommit(): boolean {
+    return this.#options.isGroupCommit;
+  }
+
   stats(): LogStats {
     return this.#stats;
   }
@@ -262,8 +270,7 @@ export class RaftLogStore {
   async #flushAll(): Promise<void> {
     this.#isFlushing = true;
     while (this.#queue.length > 0 && this.#failure === undefined) {
-      const taken = this.#options.isGroupCommit ? this.#queue : this.#queue.slice(0, 1);
-      this.#queue = this.#options.isGroupCommit ? [] : this.#queue.slice(1);
+      const taken = this.#queue.splice(0, this.#countForOneSync());
       try {
         await this.#flush(taken);
       } catch (error) {
@@ -280,6 +287,24 @@ export class RaftLogStore {
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const wake of waiters) wake();
+  }
+
+  /** How many of those that wait may share the next sync. */
+  #countForOneSync(): number {
+    const { isGroupCommit, syncEntriesMax } = this.#options;
+    if (!isGroupCommit) return 1;
+    if (syncEntriesMax === Number.POSITIVE_INFINITY) return this.#queue.length;
+    const counts = new Map<RangeId, number>();
+    let taken = 0;
+    for (const { batch } of this.#queue) {
+      for (const { rangeId, entries } of batch.ranges) {
+        const count = (counts.get(rangeId) ?? 0) + entries.length;
+        if (count > syncEntriesMax && taken > 0) return taken;
+        counts.set(rangeId, count);
+      }
+      taken++;
+    }
+    return taken;
   }
 
   #failed(): LogError {

@@ -6,17 +6,58 @@ import { must } from '../../src/base/assert.ts';
 import type { Key } from '../../src/base/span.ts';
 import type { KvTxn } from '../../src/kv/kv-client.ts';
 import { tablePrefix } from '../../src/kv/keyspace.ts';
+import type { NodeSettings } from '../../src/node/config.ts';
 import { CollectingSink } from '../../src/sim/collecting-sink.ts';
 import { EmbeddedCluster } from '../../src/sim/cluster.ts';
 import { SimWorld } from '../../src/sim/world.ts';
 
 const [ROW, OTHER] = ['a', 'b'].map((name) => `${tablePrefix(5)}${name}` as Key) as [Key, Key];
 const LOCK = { strength: 'update', wait: 'block', timeoutMs: 0 } as const;
+/** Entries are counted when they are written: one on each node may not be synced yet. */
+const BEING_SYNCED = 3;
 const VALUE = Buffer.from('v');
 
-async function start(seed: number): Promise<{ world: SimWorld; cluster: EmbeddedCluster }> {
+/** What forty concurrent writes cost their leader, and in all nodes' logs; to both sides of `split`, if given. */
+async function crowd(
+  settings: Partial<NodeSettings>,
+  split?: Key,
+): Promise<{
+  readonly grown: Readonly<Record<string, number>>;
+  readonly total: { readonly logSyncs: number; readonly logEntries: number };
+}> {
+  const { world, cluster } = await start(8, settings);
+  const leader = leaderOf(cluster);
+  for (const machine of cluster.machines) machine.syncDelayMs = () => 0.5;
+  if (split !== undefined) {
+    const { signal } = new AbortController();
+    await world.settle(must(cluster.kv(leader)).splitAt(split, signal));
+    await world.run(1000);
+  }
+  const log = { logSyncs: 0, logEntries: 0 };
+  const add = (sign: number): void => {
+    for (const { id } of cluster.machines) {
+      const now = counters(cluster, id);
+      log.logSyncs += sign * (now['logSyncs'] ?? 0);
+      log.logEntries += sign * (now['logEntries'] ?? 0);
+    }
+  };
+  add(-1);
+  const grown = await growth(cluster, leader, async () => {
+    const writes = Array.from({ length: 40 }, (_, i) =>
+      write(begin(cluster, leader), `${i % 2 === 0 ? ROW : OTHER}${i}` as Key),
+    );
+    await world.settle(Promise.all(writes));
+  });
+  add(1);
+  return { grown, total: log };
+}
+
+async function start(
+  seed: number,
+  settings: Partial<NodeSettings> = {},
+): Promise<{ world: SimWorld; cluster: EmbeddedCluster }> {
   const world = new SimWorld(seed);
-  const cluster = new EmbeddedCluster(world, { size: 3 });
+  const cluster = new EmbeddedCluster(world, { size: 3, settings });
   await cluster.start();
   return { world, cluster };
 }
@@ -146,6 +187,34 @@ describe('counters', () => {
     };
     const grown = await growth(cluster, 1, () => world.settle(open()));
     expect(grown['sqlStatements']).toBe(2);
+  });
+
+  it('of writes without batching: one entry an append and a sync, one append at a time', async () => {
+    const off = { raftBatch: 1, raftPipeline: 1, groupCommit: false };
+    const { grown, total } = await crowd(off);
+    expect(grown['raftAppendEntries']).toBe(grown['raftAppends']);
+    expect(grown['raftInflightSum']).toBe(grown['raftAppends']);
+    expect(total.logSyncs).toBeGreaterThanOrEqual(total.logEntries - BEING_SYNCED);
+  });
+
+  it('of writes with pipelining alone: several appends at a time', async () => {
+    const { grown, total } = await crowd({ raftBatch: 1 });
+    expect(grown['raftAppendEntries']).toBe(grown['raftAppends']);
+    expect(grown['raftInflightSum']).toBeGreaterThan(2 * (grown['raftAppends'] ?? 0));
+    expect(total.logSyncs).toBeGreaterThanOrEqual(total.logEntries - BEING_SYNCED);
+  });
+
+  it('of writes as they are by default: fewer appends and syncs than entries', async () => {
+    const { grown, total } = await crowd({});
+    expect(grown['raftAppendEntries']).toBeGreaterThan(4 * (grown['raftAppends'] ?? 0));
+    expect(total.logSyncs).toBeLessThan(total.logEntries / 4);
+  });
+
+  it('of writes to two ranges: syncs are shared with group commit, and not without', async () => {
+    const shared = await crowd({ raftBatch: 1 }, OTHER);
+    const apart = await crowd({ raftBatch: 1, groupCommit: false }, OTHER);
+    expect(shared.total.logSyncs).toBeLessThan(0.9 * shared.total.logEntries);
+    expect(apart.total.logSyncs).toBeGreaterThanOrEqual(apart.total.logEntries - BEING_SYNCED);
   });
 
   it('are explained, all of them', async () => {

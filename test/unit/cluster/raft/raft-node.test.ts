@@ -240,6 +240,30 @@ describe('durability', () => {
     expect(node.ready().entries.map(({ term }) => term)).toEqual([1, 2]);
   });
 
+  it('entries leave for the log a limited number at a time, and are acknowledged as they are durable', () => {
+    const node = makeNode({}, { appendEntriesMax: 2 });
+    const all = entriesOf([1, 1, 1, 1]);
+    node.step(append({ entries: all.slice(0, 3) }));
+    node.step(append({ prevIndex: 3, prevTerm: 1, entries: all.slice(3) }));
+    const first = node.ready();
+    expect(first).toMatchObject({ entries: [{ index: 1 }, { index: 2 }], afterPersist: [] });
+    expect(node.hasReady()).toBe(true);
+    const second = node.ready();
+    expect(second.entries).toMatchObject([{ index: 3 }, { index: 4 }]);
+    expect(second.afterPersist).toMatchObject([{ index: 3 }, { index: 4 }]);
+    expect(node.hasReady()).toBe(false);
+  });
+
+  it('what answers an append does not overtake one that waits for more entries', () => {
+    const node = makeNode({}, { appendEntriesMax: 1 });
+    node.step(append({ entries: entriesOf([1]) }));
+    node.step(append({ prevIndex: 1, prevTerm: 1, entries: entriesOf([1], 2) }));
+    node.step(voteRequest({ term: 1 }));
+    expect(node.ready().afterPersist).toMatchObject([{ kind: 'appendReply', index: 1 }]);
+    const rest = node.ready().afterPersist;
+    expect(rest).toMatchObject([{ kind: 'appendReply', index: 2 }, { kind: 'voteReply' }]);
+  });
+
   it('a hard state behind the log is lifted: no vote of that term was given', () => {
     const node = makeNode({ hardState: { term: 1, vote: B }, entries: entriesOf([1, 4]) });
     expect(node.ready().hardState).toEqual({ term: 4, vote: 0 });

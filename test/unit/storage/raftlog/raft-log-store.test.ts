@@ -115,6 +115,40 @@ describe('an append', () => {
     expect(ranges.get(A)?.entries.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it('shares a sync with others of its range up to a limit, and with other ranges', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk, { syncEntriesMax: 2 });
+    await store.append({ ranges: [entry(1)] });
+    const syncs = holdSyncs(disk);
+    const append = (index: number, range = A): Promise<void> =>
+      store.append({ ranges: [entry(index, range)] });
+    const done = watch({
+      first: append(2),
+      second: append(3),
+      third: append(4),
+      other: append(1, B),
+      fourth: append(5),
+    });
+    await settle();
+    syncs.release();
+    await settle();
+    expect(done).toEqual(['first']);
+    syncs.release();
+    await settle();
+    expect(done).toEqual(['first', 'second', 'third', 'other']);
+    syncs.release();
+    await settle();
+    expect(done).toEqual(['first', 'second', 'third', 'other', 'fourth']);
+  });
+
+  it('of more entries than the limit is written whole', async () => {
+    const { store } = await open(new SimDisk(), { syncEntriesMax: 2 });
+    const many = [1, 2, 3].flatMap((index) => entry(index).entries);
+    await store.append({ ranges: [{ ...entry(1), entries: many }] });
+    await store.append({ ranges: [entry(4)] });
+    expect(store.stats().entries).toBe(4);
+  });
+
   it('truncates before it adds, and the vote stands with it', async () => {
     const disk = new SimDisk();
     const { store } = await open(disk);
