@@ -2,6 +2,8 @@
 import { QuorateError } from '../src/base/errors.ts';
 import { runCompareCommand } from './compare-command.ts';
 import { runListCommand } from './list-command.ts';
+import { runPipelineCommand } from './pipeline/pipeline-command.ts';
+import { runReportCommand } from './pipeline/report-command.ts';
 import { runComparison } from './pgbench-compare.ts';
 import { runRunCommand } from './run-command.ts';
 
@@ -9,6 +11,8 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
   run: runRunCommand,
   list: runListCommand,
   compare: runCompareCommand,
+  pipeline: runPipelineCommand,
+  report: runReportCommand,
 };
 
 export function runBenchCommand(args: readonly string[]): Promise<number> {

@@ -2,7 +2,6 @@
  * `quorate bench run WORKLOAD`: measures one workload on a fresh local cluster, or on one that runs already, as often as
  * asked for; prints what explains the figure and writes the JSON of the run. Exit code 1 when a check has failed.
  */
-import fs from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { QuorateError } from '../src/base/errors.ts';
@@ -10,9 +9,10 @@ import type { ClusterOptions } from './driver/cluster.ts';
 import { CLUSTER_DEFAULTS, clusterAt, clusterIn, startCluster } from './driver/cluster.ts';
 import { describeBuild, describeMachine } from './driver/machine.ts';
 import { measure } from './driver/measure.ts';
-import type { Measurement, RunResult, Settings } from './driver/result.ts';
+import type { Measurement, Settings } from './driver/result.ts';
 import { RESULT_FORMAT } from './driver/result.ts';
 import type { MeasureOptions, Target } from './driver/target.ts';
+import { writeResult } from './result-file.ts';
 import { formatMeasurement, formatSummary } from './table.ts';
 import { SqlFailure } from './workload.ts';
 import { WORKLOADS, findWorkload } from './workloads/catalog.ts';
@@ -185,13 +185,4 @@ function flagOf(setting: string): readonly string[] {
     throw new QuorateError('config', `--set takes NAME=VALUE, not "${setting}"`);
   }
   return [`--${match[1]}`, match[2]];
-}
-
-function writeResult(file: string, result: RunResult): void {
-  try {
-    fs.writeFileSync(file, `${JSON.stringify(result, undefined, 1)}\n`);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new QuorateError('config', `cannot write ${file}: ${code}`);
-  }
 }
