@@ -1,4 +1,4 @@
-/** Results of runs as files. Both throw a `QuorateError` that names the file. */
+/** Results of runs as files. They throw a `QuorateError` that names the file. */
 import fs from 'node:fs';
 import { QuorateError } from '../src/base/errors.ts';
 import type { RunResult } from './driver/result.ts';
@@ -32,6 +32,14 @@ export function writeText(file: string, text: string): void {
     fs.writeFileSync(file, text);
   } catch (cause) {
     throw new QuorateError('config', `cannot write ${file}: ${codeOf(cause)}`);
+  }
+}
+
+export function makeDirectory(dir: string): void {
+  try {
+    fs.mkdirSync(dir, { recursive: true });
+  } catch (cause) {
+    throw new QuorateError('config', `cannot make ${dir}: ${codeOf(cause)}`);
   }
 }
 

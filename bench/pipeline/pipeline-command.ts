@@ -5,7 +5,6 @@
  *
  * Writes bench-report.json and bench-report.html. Exit code 1 when a check after a measurement has failed.
  */
-import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -16,7 +15,7 @@ import { measure } from '../driver/measure.ts';
 import type { Measurement, RunResult } from '../driver/result.ts';
 import { RESULT_FORMAT } from '../driver/result.ts';
 import type { Target } from '../driver/target.ts';
-import { writeResult, writeText } from '../result-file.ts';
+import { makeDirectory, writeResult, writeText } from '../result-file.ts';
 import type { Workload } from '../workload.ts';
 import { findWorkload } from '../workloads/catalog.ts';
 import { formatNumber } from './chart.ts';
@@ -37,6 +36,8 @@ const FIRST_WARM_UP_S = 10;
 const QUICK_FIRST_WARM_UP_S = 6;
 const WARM_UP_CLIENTS = 64;
 const WARM_UP_S = 1.5;
+/** A hand-over takes about as long. */
+const RETRY_MS = 250;
 /** What starting, loading, checking and stopping take, about. */
 const GROUP_S = 7;
 const CELL_S = 1;
@@ -57,7 +58,7 @@ interface Plan {
 export async function runPipelineCommand(args: readonly string[]): Promise<number> {
   const plan = parsePlan(args);
   const { groups, repeat } = plan;
-  fs.mkdirSync(plan.out, { recursive: true });
+  makeDirectory(plan.out);
   const cells = groups.reduce((sum, group) => sum + group.cells.length, 0);
   say(`${cells} settings, ${repeat} times: about ${minutesOf(plan)} minutes`);
   const result: RunResult = {
@@ -165,7 +166,12 @@ function workloadOf(cell: Cell): Workload {
   const definition = findWorkload(WORKLOAD);
   if (definition === undefined) throw new QuorateError('bench', `there is no workload ${WORKLOAD}`);
   const workload = definition.make({ rows: ROWS, bytes: BYTES, pipeline: cell.pipeline });
-  return new SplitTable(workload, ROWS, cell.ranges);
+  return new SplitTable(workload, {
+    rows: ROWS,
+    ranges: cell.ranges,
+    nodes: CLUSTER_DEFAULTS.nodes,
+    retryMs: RETRY_MS,
+  });
 }
 
 /** Loads the table, too. */

@@ -34,6 +34,8 @@ const HELP = `usage: quorate COMMAND [options]
              run WORKLOAD  --clients N  --seconds S  --warmup S  --rate R  --repeat N  --out FILE.json
                --nodes N  --set NAME=VALUE | --cluster DIR | --url HOST:PORT,...
              compare A.json B.json: ratios of medians
+             pipeline [--quick] [--out DIR]: what batching and pipelining are worth, as a page
+             report FILE.json: that page again
 `;
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {

@@ -145,6 +145,9 @@ describe('quorate demo', () => {
     const badNumber = new Demo(['--nodes', 'many']);
     expect(await badNumber.exit).toBe(1);
     expect(badNumber.output).toContain('--nodes takes a whole number');
+    const badSetting = new Demo(['--raft-batch', '0']);
+    expect(await badSetting.exit).toBe(1);
+    expect(badSetting.output).toMatch(/^quorate: --raft-batch takes on, off or .*\n$/);
   });
 
   it('stops in order, and finds everything at the next start', async () => {
