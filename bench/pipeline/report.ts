@@ -92,7 +92,7 @@ function renderRun({ date, machine, build, command, measurements }: RunResult): 
     ['Quorate', `${build.version}, ${commitOf(build)}`],
     ['Command', `quorate ${command.join(' ')}`],
     ['Table', `${parameters['rows'] ?? '?'} rows of ${parameters['bytes'] ?? '?'} bytes`],
-    ['Repetitions', `${repetitions} of ${seconds} s each; nodes started anew for each setting`],
+    ['Repetitions', `${repetitions} of ${seconds} s each${noiseOf(repetitions)}`],
   ];
   return html`<dl class="facts">
     ${facts.map(
@@ -103,6 +103,11 @@ function renderRun({ date, machine, build, command, measurements }: RunResult): 
         </div>`,
     )}
   </dl>`;
+}
+
+function noiseOf(repetitions: number): string {
+  if (repetitions > 1) return ', alternating; nodes started anew for each setting';
+  return ': how much of a difference is noise is not known';
 }
 
 function commitOf({ commit }: Build): string {
@@ -193,6 +198,7 @@ const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
   ['syncs per operation', ({ syncs }) => orDash(syncs)],
   ['bytes per entry', ({ bytesPerEntry }) => orDash(bytesPerEntry)],
   ['CPU ms per operation', ({ cpuMs }) => orDash(cpuMs)],
+  ['cores busy', ({ coresBusy }) => orDash(coresBusy)],
   ['failed', ({ errors }) => String(errors)],
 ];
 
@@ -252,7 +258,8 @@ const READING = html`<section id="reading">
     </li>
     <li>
       All processes share the machine, the clients’ too: on more cores, or with a slower disk or
-      network, other settings matter more.
+      network, other settings matter more. Where fewer cores were busy than elsewhere under the same
+      load, something else was using them.
     </li>
   </ul>
 </section>`;

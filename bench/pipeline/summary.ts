@@ -24,6 +24,8 @@ export interface Point {
   readonly syncs: number;
   readonly cpuMs: number;
   readonly bytesPerEntry: number;
+  /** By the nodes and the clients. */
+  readonly coresBusy: number;
   readonly errors: number;
 }
 
@@ -81,6 +83,8 @@ function pointOf(value: string | number, found: readonly Measurement[]): Point {
     bytesPerEntry: ratio('raftAppendBytes', 'raftAppendEntries'),
     syncs: spread((each) => (totalCounters(each.nodes)['logSyncs'] ?? 0) / each.operations).median,
     cpuMs: spread((each) => (cpuSecondsOf(each) * 1000) / each.operations).median,
+    coresBusy: spread((each) => (cpuSecondsOf(each) + each.driver.cpuSeconds) / each.seconds)
+      .median,
     errors: found.reduce((sum, { errors }) => sum + sumOf(Object.values(errors)), 0),
   };
 }

@@ -114,6 +114,7 @@ describe('the summary', () => {
       entriesPerSync: 2.5,
       syncs: 1,
       cpuMs: 10,
+      coresBusy: 1.5,
     });
   });
 
