@@ -11,7 +11,7 @@ import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import { wait } from '../../src/base/steps.ts';
-import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
+import type { KvRow, KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
 import type { IndexDescriptor, TableDescriptor } from '../catalog/descriptors.ts';
 import { checkViolation, notNullViolation, uniqueViolation } from '../errors/sql-error.ts';
 import type { SqlError } from '../errors/sql-error.ts';
@@ -39,6 +39,8 @@ export interface RowConflict {
   readonly index: IndexDescriptor;
   /** Primary key of the row that is there. */
   readonly key: Key;
+  /** The row, where the key itself was read; undefined: it is only known that there is one. */
+  readonly value: Uint8Array | undefined;
 }
 
 /** What a new row claims: its own key, and the entries of unique indexes. */
@@ -138,7 +140,7 @@ export class TableWriter {
       }
       const isPrimary = index.id === this.table.primary.id;
       const rowKey = isPrimary ? key : this.codec.keyOfPieces(Buffer.from(value).latin1Slice());
-      found ??= { index, key: rowKey };
+      found ??= { index, key: rowKey, value: isPrimary ? value : undefined };
     }
     return found;
   }
@@ -215,6 +217,21 @@ export class TableWriter {
         throw this.#duplicate(claim.index, row);
       }
       return this.#putNew(row);
+    });
+  }
+
+  /**
+   * As `conflictOf` and what follows from it, where the primary key is all that a row can collide with: the row there
+   * is, locked, or undefined after the new one was written.
+   */
+  insertUnless(row: Row): MaybePromise<KvRow | undefined> {
+    this.checkRow(row);
+    const { txn, lock } = this.#ports;
+    const key = this.codec.primaryKey(row);
+    return thenMaybe(txn.lock([key], this.codec.fence, lock), ([locked]) => {
+      const value = locked?.value;
+      if (value !== undefined) return { key, value };
+      return thenMaybe(this.#putNew(row), () => undefined);
     });
   }
 

@@ -34,7 +34,7 @@ import { txnOf } from './frame.ts';
 import type { PlanBuilder } from './plan-builder.ts';
 import type { PlanNode, RowEnv } from './plan-node.ts';
 import type { PointChange } from './point-plan.ts';
-import { pointDelete, pointInsert, pointUpdate } from './point-plan.ts';
+import { pointDelete, pointInsert, pointUpdate, pointUpsert } from './point-plan.ts';
 
 /** A check constraint over a table's rows. */
 export interface TableCheck {
@@ -88,17 +88,37 @@ function buildInsert(
     ),
   };
   const writerOf = (frame: Frame): TableWriter => writerFor(table, checks, frame);
-  const isPlain = work.conflict === undefined && returning === undefined && !work.isSelfReading;
-  const waits = change.values.some((value) => value !== undefined && mayWait(value));
   return {
     ...{ source, title: `Insert on ${table.name}` },
     details: change.onConflict === undefined ? [] : ['On Conflict'],
-    point:
-      isPlain && !waits && source.point !== undefined
-        ? pointInsert(source.point, work, writerOf)
-        : undefined,
+    point: pointOfInsert(change, source, work, writerOf),
     run: (frame) => insertRows(source.open(frame), work, writerOf(frame), frame),
   };
+}
+
+function pointOfInsert(
+  { table, values, returning, onConflict }: InsertChange,
+  { point }: PlanNode,
+  work: InsertWork,
+  writerOf: (frame: Frame) => TableWriter,
+): PointChange | undefined {
+  const waits = values.some((value) => value !== undefined && mayWait(value));
+  if (point === undefined || returning !== undefined || work.isSelfReading || waits) {
+    return undefined;
+  }
+  if (onConflict === undefined || work.conflict === undefined) {
+    return pointInsert(point, work, writerOf);
+  }
+  const { arbiters, update } = onConflict;
+  const isByKey = arbiters === undefined || arbiters.has(table.primary.id);
+  const hasOthers = table.indexes.some((index) => index.isUnique);
+  if (!table.hasPrimaryKey || !isByKey || hasOthers) return undefined;
+  if (update !== undefined) {
+    const scalars = update.set.map(({ expr }) => expr);
+    if (update.where !== undefined) scalars.push(update.where);
+    if (scalars.some(mayWait) || movesEntries(table, update.set)) return undefined;
+  }
+  return pointUpsert(point, work, work.conflict, writerOf);
 }
 
 function compileConflict(

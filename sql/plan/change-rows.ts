@@ -13,7 +13,7 @@ import { evaluating } from '../exec/evaluation-wait.ts';
 import { MemoryBudget } from '../exec/memory-budget.ts';
 import type { Operator } from '../exec/operator.ts';
 import { Breather } from '../exec/operator.ts';
-import type { TableWriter } from '../exec/table-writer.ts';
+import type { RowConflict, TableWriter } from '../exec/table-writer.ts';
 import type { Datum, Row } from '../types/datum.ts';
 import type { Compiled, Frame } from './frame.ts';
 
@@ -167,10 +167,14 @@ class Inserter {
       yield* this.#returned.add(row);
       return;
     }
-    if (conflict.update !== undefined) yield* this.#update(found.key, row, conflict.update);
+    if (conflict.update !== undefined) yield* this.#update(found, row, conflict.update);
   }
 
-  *#update(key: Key, row: Row, update: NonNullable<ConflictWork['update']>): Steps<void> {
+  *#update(
+    { key, value: known }: RowConflict,
+    row: Row,
+    update: NonNullable<ConflictWork['update']>,
+  ): Steps<void> {
     const { codec } = this.#writer;
     const frame = this.#frame;
     if (this.#touched.has(key)) {
@@ -184,10 +188,9 @@ class Inserter {
         },
       );
     }
-    const { lock } = frame.execution;
-    const [locked] = yield* wait(this.#txn.lock([key], codec.fence, lock));
-    if (locked?.value === undefined) throw internalError('the row in conflict is not there');
-    const before = codec.readRow({ key, value: locked.value });
+    // NB: a row that was met by its own key is locked already.
+    const value = known ?? (yield* this.#lockedValue(key));
+    const before = codec.readRow({ key, value });
     const both = [...before, ...row];
     const { where } = update;
     if (where !== undefined && !(yield* evaluating(() => where(both, frame) === true))) return;
@@ -196,6 +199,13 @@ class Inserter {
     this.#touched.add(codec.primaryKey(after));
     this.#count++;
     yield* this.#returned.add(after);
+  }
+
+  *#lockedValue(key: Key): Steps<Uint8Array> {
+    const { lock } = this.#frame.execution;
+    const [locked] = yield* wait(this.#txn.lock([key], this.#writer.codec.fence, lock));
+    if (locked?.value !== undefined) return locked.value;
+    throw internalError('the row in conflict is not there');
   }
 }
 

@@ -3,7 +3,7 @@
  * in and row out, without operators, batches and generators, and make a promise only where something waits.
  *
  * They do what the operators would: the same locks, reads, checks and errors, in the same order. What cannot be done
- * so has no point plan: subqueries, functions that wait (nextval), RETURNING, ON CONFLICT, keys and entries that move.
+ * so has no point plan: subqueries, functions that wait (nextval), RETURNING, keys and entries that move.
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { thenMaybe } from '../../src/base/maybe-promise.ts';
@@ -15,7 +15,7 @@ import type { ScanSpec } from '../exec/operators/scan-operators.ts';
 import type { TableWriter } from '../exec/table-writer.ts';
 import type { Datum, Row } from '../types/datum.ts';
 import type { CompiledAccess } from './compile-access.ts';
-import type { InsertWork, TargetSlots, UpdateWork } from './change-rows.ts';
+import type { ConflictWork, InsertWork, TargetSlots, UpdateWork } from './change-rows.ts';
 import { assigned } from './change-rows.ts';
 import type { Compiled, Frame } from './frame.ts';
 import { NO_ROW, lockOptionsOf, txnOf } from './frame.ts';
@@ -139,12 +139,41 @@ export function pointInsert(
   return (frame) =>
     thenMaybe(source(frame), (given) => {
       if (given === undefined) return 0;
-      const row: Datum[] = [];
-      for (const value of values) {
-        row.push(value === undefined ? frame.execution.kv.uniqueInt() : value(given, frame));
-      }
-      return thenMaybe(writerOf(frame).insertOne(row), one);
+      return thenMaybe(writerOf(frame).insertOne(valuesOf(values, given, frame)), one);
     });
+}
+
+/** The primary key is the only thing to collide with, and stays as it is. */
+export function pointUpsert(
+  source: PointSource,
+  { values }: InsertWork,
+  { update }: ConflictWork,
+  writerOf: WriterOf,
+): PointChange {
+  return (frame) =>
+    thenMaybe(source(frame), (given) => {
+      if (given === undefined) return 0;
+      const row = valuesOf(values, given, frame);
+      const writer = writerOf(frame);
+      return thenMaybe(writer.insertUnless(row), (there) => {
+        if (there === undefined) return 1;
+        if (update === undefined) return 0;
+        const before = writer.codec.readRow(there);
+        const both = [...before, ...row];
+        const { where } = update;
+        if (where !== undefined && where(both, frame) !== true) return 0;
+        const after = assigned(before, update.set, both, frame);
+        return thenMaybe(writer.replace(there.key, after), one);
+      });
+    });
+}
+
+function valuesOf(values: InsertWork['values'], given: Row, frame: Frame): Datum[] {
+  const row: Datum[] = [];
+  for (const value of values) {
+    row.push(value === undefined ? frame.execution.kv.uniqueInt() : value(given, frame));
+  }
+  return row;
 }
 
 const one = (): number => 1;
