@@ -76,7 +76,8 @@ export class Resources {
 
   /** Everything that runs; what did not start is not there to stop. */
   async stop(): Promise<void> {
-    const running = [...this.#clusters.values(), this.#postgres, this.#etcd];
+    const none = Promise.resolve(undefined);
+    const running = [...[...this.#clusters.values(), this.#postgres ?? none, this.#etcd ?? none]];
     this.#clusters.clear();
     this.#postgres = undefined;
     this.#etcd = undefined;

@@ -38,7 +38,7 @@ export class EtcdClient {
   static connect(url: string): Promise<EtcdClient> {
     return new Promise((resolve, reject) => {
       const session = http2.connect(url, { settings: { initialWindowSize: WINDOW_BYTES } });
-      session.once('error', (error) => reject(new SqlFailure('08001', error.message)));
+      session.once('error', (error: Error) => reject(new SqlFailure('08001', error.message)));
       session.once('connect', () => {
         session.removeAllListeners('error');
         // What is under way is told by its stream.
@@ -104,7 +104,7 @@ export class EtcdClient {
       stream.on('response', note);
       stream.on('trailers', note);
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-      stream.once('error', (error) => fail(error.message));
+      stream.once('error', (error: Error) => fail(error.message));
       stream.once('close', () => {
         if (status !== '0') fail(status === undefined ? 'no answer' : `${said} (${status})`);
         else resolve(unframed(chunks));

@@ -45,7 +45,7 @@ export async function runPgbench(
   { script, scale, clients, seconds }: PgbenchRun,
 ): Promise<ToolOutcome> {
   const outputs = await Promise.all(
-    shares(clients, nodes.length).map((count, i) => {
+    shares(clients, nodes.length).map(async (count, i) => {
       const node = nodes[i];
       if (count === 0 || node === undefined) return '';
       const load = ['-c', String(count), '-j', '1', '-T', String(seconds)];

@@ -28,7 +28,7 @@ export async function runSysbench(
   { threads, seconds }: { readonly threads: number; readonly seconds: number },
 ): Promise<ToolOutcome> {
   const outputs = await Promise.all(
-    shares(threads, nodes.length).map((count, i) => {
+    shares(threads, nodes.length).map(async (count, i) => {
       const node = nodes[i];
       if (count === 0 || node === undefined) return '';
       return sysbench(node, [`--threads=${count}`, `--time=${seconds}`, 'run']);

@@ -3,7 +3,7 @@
  * transaction. The terminal waits for it, where the specification would queue it and answer at once. A district
  * without new orders is skipped.
  */
-import type { Result, Session, Statement } from '../../workload.ts';
+import type { Session, Statement } from '../../workload.ts';
 import type { Call, Terminal } from './terminal.ts';
 import { BEGIN, COMMIT, firstRow, sendAll } from './terminal.ts';
 
@@ -67,7 +67,7 @@ export async function delivery(terminal: Terminal, session: Session): Promise<vo
       ]),
     );
     const charges = orders.map(([where, district], i): Call => {
-      const [, carried, , amount] = results.slice(4 * i, 4 * i + 4) as Result[];
+      const [, carried, , amount] = results.slice(4 * i, 4 * i + 4);
       const customer = firstRow(carried, 'order')[0] ?? null;
       return [CHARGE, [where, district, customer, firstRow(amount, 'sum')[0] ?? null]];
     });

@@ -11,6 +11,7 @@ import { Deck, KINDS } from '../../../bench/workloads/tpcc/deck.ts';
 import { drawCustomer, drawPermutation, lastName } from '../../../bench/workloads/tpcc/draw.ts';
 import type { Scale } from '../../../bench/workloads/tpcc/scale.ts';
 import { Tpcc, tpmC } from '../../../bench/workloads/tpcc/tpcc.ts';
+import type { Logger } from '../../../src/env/env.ts';
 import { nodeClock } from '../../../src/env/node/node-clock.ts';
 import { nodeRandom } from '../../../src/env/node/node-random.ts';
 import { nodeScheduler } from '../../../src/env/node/node-scheduler.ts';
@@ -22,7 +23,10 @@ const SCALE: Scale = {
   ...{ warehouses: 2, items: 50, districtsPerWarehouse: 3, customersPerDistrict: 20 },
 };
 
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const log: Logger = {
+  ...{ debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+  child: () => log,
+};
 const env = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log };
 const server = new SqlServer(env, makeHarness().factory, {
   ...{ host: '127.0.0.1', port: 0, connectionsMax: 10 },
