@@ -55,16 +55,24 @@ export async function runBarsCommand(args: readonly string[]): Promise<number> {
   const date = new Date().toISOString();
   const { repeat, seconds, warmup } = chosen;
   say(`${repeat} repetitions of ${seconds} s, after ${warmup} s of warm-up`);
-  // Servers end with this process, if it ends in order: a signal alone would not be that.
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
-  const { bars, violations } = await runGroups(GROUPS, () => new Resources(portsOf(chosen)), {
+  let resources: Resources | undefined;
+  const makeResources = (): Resources => (resources = new Resources(portsOf(chosen)));
+  for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+    process.once(signal, () => void endWith(code, resources));
+  }
+  const { bars, violations } = await runGroups(GROUPS, makeResources, {
     ...{ repeat, seconds, warmUpSeconds: warmup, only: names, say },
   });
   process.stdout.write(`\n${formatBars(bars)}`);
   for (const violation of violations) say(`VIOLATED: ${violation}`);
   if (out !== undefined) writeResult(out, { date, args, chosen, bars, violations });
   return violations.length === 0 ? 0 : 1;
+}
+
+/** Servers and their data go first. */
+async function endWith(code: number, resources: Resources | undefined): Promise<void> {
+  await resources?.stop();
+  process.exit(code);
 }
 
 function say(line: string): void {

@@ -3,8 +3,7 @@
  * the weaker TPC-B at read committed, its default; all that writes and is compared with Quorate's promise at
  * serializable. PostgreSQL has its best plan throughout (`enable_seqscan = off`).
  */
-import { connectSession } from '../driver/session.ts';
-import type { PgAddress } from '../peers/pgbench.ts';
+import type { DriverSession, Endpoint, Target } from '../driver/target.ts';
 import { PGBENCH_INVARIANTS, loadPgbench, runPgbench, whyNoPgbench } from '../peers/pgbench.ts';
 import { NO_SEQSCAN, SERIALIZABLE, whyNoPostgres } from '../peers/postgres.ts';
 import type { Bar, Cell, Group } from './bar.ts';
@@ -53,22 +52,21 @@ function cellOf(wanted: Wanted): Cell {
 }
 
 /** The nodes of a side, with pgbench's tables. Both promises of PostgreSQL are one server's. */
-async function loaded(resources: Resources, side: Side): Promise<readonly PgAddress[]> {
-  const nodes = await addresses(resources, side);
-  const [first] = nodes;
+async function loaded(resources: Resources, side: Side): Promise<readonly Endpoint[]> {
+  const { endpoints } = await targetOf(resources, side);
+  const [first] = endpoints;
   if (first !== undefined) {
     await resources.once(loadOf(side), () => loadPgbench(first, SCALE));
   }
-  return nodes;
+  return endpoints;
 }
 
 function loadOf(side: Side): string {
   return side === 'quorate' ? 'pgbench on quorate' : 'pgbench on postgres';
 }
 
-async function addresses(resources: Resources, side: Side): Promise<readonly PgAddress[]> {
-  if (side === 'quorate') return resources.quorateAddresses();
-  return [await resources.postgresAddress(SESSIONS[side])];
+function targetOf(resources: Resources, side: Side): Promise<Target> {
+  return side === 'quorate' ? resources.quorate() : resources.postgres(SESSIONS[side]);
 }
 
 interface PeerBar extends Pick<Bar, 'name' | 'title' | 'bar' | 'aim'> {
@@ -141,18 +139,14 @@ export const PGBENCH_GROUP: Group = {
     const violations: string[] = [];
     for (const side of ['quorate', 'read committed'] as const) {
       if (!resources.isDone(loadOf(side))) continue;
-      const [node] = await addresses(resources, side);
-      if (node !== undefined) violations.push(...(await checkInvariants(side, node)));
+      const session = await (await targetOf(resources, side)).connect(0, 1);
+      violations.push(...(await checkInvariants(side, session)));
     }
     return violations;
   },
 };
 
-async function checkInvariants(
-  side: string,
-  { host, port, user, database }: PgAddress,
-): Promise<string[]> {
-  const session = await connectSession({ host, port, user, database });
+async function checkInvariants(side: Side, session: DriverSession): Promise<string[]> {
   const violations: string[] = [];
   try {
     for (const [says, sql] of PGBENCH_INVARIANTS) {

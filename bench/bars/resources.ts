@@ -7,7 +7,6 @@ import { startCluster } from '../driver/cluster.ts';
 import type { Target } from '../driver/target.ts';
 import type { Etcd } from '../peers/etcd.ts';
 import { startEtcd } from '../peers/etcd.ts';
-import type { PgAddress } from '../peers/pgbench.ts';
 import type { Postgres } from '../peers/postgres.ts';
 import { startPostgres } from '../peers/postgres.ts';
 
@@ -54,19 +53,9 @@ export class Resources {
     return (await this.#cluster(settings)).target;
   }
 
-  async quorateAddresses(): Promise<readonly PgAddress[]> {
-    const { nodes } = (await this.#cluster('default')).target;
-    const session = { user: 'quorate', database: 'quorate', settings: '' };
-    return nodes.map(({ host, sqlPort }) => ({ host, port: sqlPort, ...session }));
-  }
-
-  async postgresAddress(settings: string): Promise<PgAddress> {
-    const { port } = await this.#anyPostgres();
-    return { host: '127.0.0.1', port, user: 'bench', database: 'postgres', settings };
-  }
-
   async postgres(settings: string): Promise<Target> {
-    return (await this.#anyPostgres()).target('postgres', settings);
+    this.#postgres ??= startPostgres({ port: this.#ports.postgres, standbys: 2 });
+    return (await this.#postgres).target('postgres', settings);
   }
 
   async etcd(): Promise<Target> {
@@ -98,10 +87,5 @@ export class Resources {
     });
     this.#clusters.set(settings, started);
     return started;
-  }
-
-  #anyPostgres(): Promise<Postgres> {
-    this.#postgres ??= startPostgres({ port: this.#ports.postgres, standbys: 2 });
-    return this.#postgres;
   }
 }

@@ -1,5 +1,5 @@
 /** sysbench's oltp_read_write on Quorate and on PostgreSQL with two standbys, serializable. */
-import type { PgAddress } from '../peers/pgbench.ts';
+import type { Endpoint } from '../driver/target.ts';
 import { SERIALIZABLE, whyNoPostgres } from '../peers/postgres.ts';
 import { loadSysbench, runSysbench, whyNoSysbench } from '../peers/sysbench.ts';
 import type { Bar, Cell, Group } from './bar.ts';
@@ -24,16 +24,15 @@ function cellOf(threads: number, side: Side): Cell {
   };
 }
 
-async function loaded(resources: Resources, side: Side): Promise<readonly PgAddress[]> {
-  const nodes =
-    side === 'quorate'
-      ? await resources.quorateAddresses()
-      : [await resources.postgresAddress(SERIALIZABLE)];
-  const [first] = nodes;
+async function loaded(resources: Resources, side: Side): Promise<readonly Endpoint[]> {
+  const target = await (side === 'quorate'
+    ? resources.quorate()
+    : resources.postgres(SERIALIZABLE));
+  const [first] = target.endpoints;
   if (first !== undefined) {
     await resources.once(`sysbench on ${side}`, () => loadSysbench(first));
   }
-  return nodes;
+  return target.endpoints;
 }
 
 function barOf(threads: number, bar: number, aim: number): Bar {

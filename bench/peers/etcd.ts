@@ -2,15 +2,13 @@
  * etcd as a peer: three members on a directory of their own, with its defaults (every commit synced on a majority).
  * Clients are given what is best for it: all talk to the leader, so that nothing is forwarded, over few connections.
  */
-import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { QuorateError } from '../../src/base/errors.ts';
 import type { DriverSession, Target } from '../driver/target.ts';
 import type { Result } from '../workload.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { treeCpuSeconds, treeRssBytes } from './processes.ts';
-import { Server, findProgram } from './programs.ts';
+import { Server, findProgram, temporaryDirectory } from './programs.ts';
 
 const HOST = '127.0.0.1';
 const MEMBERS = 3;
@@ -20,15 +18,15 @@ const QUOTA_BYTES = 8 * 1024 ** 3;
 
 export class Etcd {
   readonly target: Target;
-  readonly #dir: string;
+  readonly #removeData: () => void;
   readonly #servers: readonly Server[];
   readonly #clients: Promise<EtcdClient>[] = [];
 
-  constructor(dir: string, servers: readonly Server[], leaderUrl: string) {
-    this.#dir = dir;
+  constructor(servers: readonly Server[], leaderUrl: string, removeData: () => void) {
     this.#servers = servers;
+    this.#removeData = removeData;
     this.target = {
-      name: 'etcd',
+      ...{ name: 'etcd', endpoints: [] },
       connect: async (index) => new EtcdSession(await this.#clientOf(index, leaderUrl)),
       observe: () =>
         Promise.resolve(
@@ -49,7 +47,7 @@ export class Etcd {
   async stop(): Promise<void> {
     for (const client of await Promise.all(this.#clients)) client.close();
     await Promise.all(this.#servers.map((server) => server.stop()));
-    fs.rmSync(this.#dir, { recursive: true, force: true });
+    this.#removeData();
   }
 }
 
@@ -96,7 +94,7 @@ export function whyNoEtcd(): string | undefined {
 export async function startEtcd(port: number): Promise<Etcd> {
   const file = findProgram('etcd');
   if (file === undefined) throw new QuorateError('bench', 'etcd is not installed');
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'quorate-bench-etcd-'));
+  const { dir, remove } = temporaryDirectory('quorate-bench-etcd-');
   const members = Array.from({ length: MEMBERS }, (_, i) => ({
     name: `member${i + 1}`,
     clientUrl: `http://${HOST}:${port + 2 * i}`,
@@ -116,10 +114,10 @@ export async function startEtcd(port: number): Promise<Etcd> {
       members.map(({ clientUrl }) => clientUrl),
       servers,
     );
-    return new Etcd(dir, servers, leader);
+    return new Etcd(servers, leader, remove);
   } catch (error) {
     await Promise.all(servers.map((server) => server.stop()));
-    fs.rmSync(dir, { recursive: true, force: true });
+    remove();
     throw error;
   }
 }

@@ -7,16 +7,8 @@
  */
 import process from 'node:process';
 import { QuorateError } from '../../src/base/errors.ts';
+import type { Endpoint } from '../driver/target.ts';
 import { findProgram, runProgram } from './programs.ts';
-
-export interface PgAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly database: string;
-  /** Of libpq's PGOPTIONS. */
-  readonly settings: string;
-}
 
 export interface PgbenchRun {
   /** Which script and protocol: `['-N', '-M', 'prepared']`. */
@@ -36,12 +28,12 @@ export function whyNoPgbench(): string | undefined {
   return findProgram('pgbench') === undefined ? 'pgbench is not installed' : undefined;
 }
 
-export async function loadPgbench(address: PgAddress, scale: number): Promise<void> {
+export async function loadPgbench(address: Endpoint, scale: number): Promise<void> {
   await pgbench(address, ['-i', '-q', '-s', String(scale)]);
 }
 
 export async function runPgbench(
-  nodes: readonly PgAddress[],
+  nodes: readonly Endpoint[],
   { script, scale, clients, seconds }: PgbenchRun,
 ): Promise<ToolOutcome> {
   const outputs = await Promise.all(
@@ -78,11 +70,11 @@ export function parsePgbench(output: string): ToolOutcome {
 }
 
 /** Exits with 2 when some clients were aborted, which it tells; a run without any rate has failed. */
-function pgbench(address: PgAddress, args: readonly string[]): Promise<string> {
-  const { host, port, user, database, settings } = address;
+function pgbench(address: Endpoint, args: readonly string[]): Promise<string> {
+  const { host, port, user, database, options } = address;
   const where = ['-h', host, '-p', String(port), '-U', user];
   return runProgram(findProgram('pgbench') ?? 'pgbench', [...where, ...args, database], {
-    env: { ...process.env, PGOPTIONS: settings, PGSSLMODE: 'disable' },
+    env: { ...process.env, PGOPTIONS: options ?? '', PGSSLMODE: 'disable' },
   });
 }
 

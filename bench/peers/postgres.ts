@@ -6,14 +6,13 @@
  * It is given what helps it here: 1 GB of shared buffers, checkpoints far apart.
  */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { QuorateError } from '../../src/base/errors.ts';
 import { connectSession } from '../driver/session.ts';
-import type { DriverSession, Observation, Target } from '../driver/target.ts';
+import type { DriverSession, Endpoint, Observation, Target } from '../driver/target.ts';
 import { treeCpuSeconds, treeRssBytes } from './processes.ts';
-import { Server, findProgram, runProgram } from './programs.ts';
+import { Server, findProgram, runProgram, temporaryDirectory } from './programs.ts';
 
 const VERSIONS = ['18', '17', '16', '15'];
 const HOST = '127.0.0.1';
@@ -45,30 +44,25 @@ type NamedServer = readonly [name: string, server: Server];
 
 export class Postgres {
   readonly port: number;
-  readonly #dir: string;
+  readonly #removeData: () => void;
   /** Grows while it starts. */
   readonly #servers: readonly NamedServer[];
 
-  constructor(port: number, dir: string, servers: readonly NamedServer[]) {
+  constructor(port: number, servers: readonly NamedServer[], removeData: () => void) {
     this.port = port;
-    this.#dir = dir;
     this.#servers = servers;
+    this.#removeData = removeData;
   }
 
   /** All sessions go to the primary. `settings` are `-c name=value`, separated by blanks. */
   target(name: string, settings: string): Target {
-    const { port } = this;
     const servers = this.#servers;
+    const session = { user: 'bench', database: 'postgres', options: settings };
+    const endpoint: Endpoint = { host: HOST, port: this.port, ...session };
     return {
       name,
-      connect: (): Promise<DriverSession> =>
-        connectSession({
-          host: HOST,
-          port,
-          user: 'bench',
-          database: 'postgres',
-          options: settings,
-        }),
+      endpoints: [endpoint],
+      connect: (): Promise<DriverSession> => connectSession(endpoint),
       observe: (): Promise<readonly Observation[]> =>
         Promise.resolve(
           servers.map(([node, { pid }]) => ({
@@ -82,7 +76,7 @@ export class Postgres {
 
   async stop(): Promise<void> {
     for (const [, server] of [...this.#servers].reverse()) await server.stop();
-    fs.rmSync(this.#dir, { recursive: true, force: true });
+    this.#removeData();
   }
 }
 
@@ -97,10 +91,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const installation = findInstallation();
   if (typeof installation === 'string') throw new QuorateError('bench', installation);
   const { user } = installation;
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'quorate-bench-postgres-'));
+  const { dir, remove } = temporaryDirectory('quorate-bench-postgres-');
   if (user !== undefined) fs.chownSync(dir, user.uid, user.gid);
   const servers: NamedServer[] = [];
-  const postgres = new Postgres(options.port, dir, servers);
+  const postgres = new Postgres(options.port, servers, remove);
   try {
     await initialize(installation, dir);
     servers.push(['primary', await serve(installation, dir, 'primary', options.port)]);

@@ -5,6 +5,7 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -64,8 +65,24 @@ function failure(file: string, why: string): QuorateError<'bench'> {
 /** A child that goes when this process does. Returns what takes that back. */
 function whenThisEnds(child: ChildProcess): () => void {
   const onExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', onExit);
+  // Before the directories they write to are removed.
+  process.prependOnceListener('exit', onExit);
   return () => void process.off('exit', onExit);
+}
+
+/** A new directory, which goes when this process ends, if it has not gone before. */
+export function temporaryDirectory(prefix: string): {
+  readonly dir: string;
+  readonly remove: () => void;
+} {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
+  const onExit = (): void => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  process.once('exit', onExit);
+  const remove = (): void => {
+    process.off('exit', onExit);
+    onExit();
+  };
+  return { dir, remove };
 }
 
 export class Server {

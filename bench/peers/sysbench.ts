@@ -7,7 +7,8 @@
  */
 import process from 'node:process';
 import { QuorateError } from '../../src/base/errors.ts';
-import type { PgAddress, ToolOutcome } from './pgbench.ts';
+import type { Endpoint } from '../driver/target.ts';
+import type { ToolOutcome } from './pgbench.ts';
 import { shares, sumOutcomes } from './pgbench.ts';
 import { findProgram, runProgram } from './programs.ts';
 
@@ -19,12 +20,12 @@ export function whyNoSysbench(): string | undefined {
   return findProgram('sysbench') === undefined ? 'sysbench is not installed' : undefined;
 }
 
-export async function loadSysbench(address: PgAddress): Promise<void> {
+export async function loadSysbench(address: Endpoint): Promise<void> {
   await sysbench(address, ['prepare']);
 }
 
 export async function runSysbench(
-  nodes: readonly PgAddress[],
+  nodes: readonly Endpoint[],
   { threads, seconds }: { readonly threads: number; readonly seconds: number },
 ): Promise<ToolOutcome> {
   const outputs = await Promise.all(
@@ -44,12 +45,12 @@ export function parseSysbench(output: string): ToolOutcome {
   return { throughput: Number(rate), failed: Number(ignored ?? 0) };
 }
 
-function sysbench(address: PgAddress, args: readonly string[]): Promise<string> {
-  const { host, port, user, database, settings } = address;
+function sysbench(address: Endpoint, args: readonly string[]): Promise<string> {
+  const { host, port, user, database, options } = address;
   const where = [`--pgsql-host=${host}`, `--pgsql-port=${port}`, `--pgsql-user=${user}`];
   const size = [`--tables=${TABLES}`, `--table-size=${ROWS}`, `--pgsql-db=${database}`];
   const file = findProgram('sysbench') ?? 'sysbench';
   return runProgram(file, [SCRIPT, '--db-driver=pgsql', ...where, ...size, ...args], {
-    env: { ...process.env, PGOPTIONS: settings, PGSSLMODE: 'disable' },
+    env: { ...process.env, PGOPTIONS: options ?? '', PGSSLMODE: 'disable' },
   });
 }

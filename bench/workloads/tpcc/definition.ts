@@ -10,7 +10,7 @@ export const tpcc = define({
   summary: 'TPC-C: order entry, five transactions over nine tables, no keying and think times.',
   parameters: {
     warehouses: { default: 1, min: 1, max: 10_000, meaning: 'some 100 MB each at full scale' },
-    scale: {
+    size: {
       ...{ default: 'full', choices: ['full', 'test'] },
       meaning: 'full: the specification; test: 200 items, 30 customers a district, no TPC-C',
     },
@@ -23,9 +23,9 @@ export const tpcc = define({
       meaning: 'every warehouse has ranges of its own, eight of them (Quorate only)',
     },
   },
-  make: ({ warehouses, scale, pipeline, split }) =>
+  make: ({ warehouses, size, pipeline, split }) =>
     new Tpcc({
-      scale: { ...(scale === 'full' ? FULL_SCALE : TEST_SCALE), warehouses },
+      scale: { ...(size === 'full' ? FULL_SCALE : TEST_SCALE), warehouses },
       random: new SeededRandom(1),
       isPipelined: pipeline === 'on',
       isSplit: split === 'on',

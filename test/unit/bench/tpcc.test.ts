@@ -11,26 +11,14 @@ import { Deck, KINDS } from '../../../bench/workloads/tpcc/deck.ts';
 import { drawCustomer, drawPermutation, lastName } from '../../../bench/workloads/tpcc/draw.ts';
 import type { Scale } from '../../../bench/workloads/tpcc/scale.ts';
 import { Tpcc, tpmC } from '../../../bench/workloads/tpcc/tpcc.ts';
-import type { Logger } from '../../../src/env/env.ts';
-import { nodeClock } from '../../../src/env/node/node-clock.ts';
-import { nodeRandom } from '../../../src/env/node/node-random.ts';
-import { nodeScheduler } from '../../../src/env/node/node-scheduler.ts';
-import { tcpSockets } from '../../../src/env/node/tcp-sockets.ts';
-import { SqlServer } from '../../../src/pgwire/server.ts';
-import { makeHarness } from '../../support/sql-harness.ts';
+import type { LocalServer } from '../../support/local-server.ts';
+import { startLocalServer } from '../../support/local-server.ts';
 
 const SCALE: Scale = {
   ...{ warehouses: 2, items: 50, districtsPerWarehouse: 3, customersPerDistrict: 20 },
 };
 
-const log: Logger = {
-  ...{ debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-  child: () => log,
-};
-const env = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log };
-const server = new SqlServer(env, makeHarness().factory, {
-  ...{ host: '127.0.0.1', port: 0, connectionsMax: 10 },
-});
+let server: LocalServer;
 let session: WireSession;
 
 function tpcc(isPipelined: boolean): Tpcc {
@@ -43,7 +31,7 @@ async function one(sql: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  await server.listen(tcpSockets);
+  server = await startLocalServer();
   const { port } = server;
   session = await connectSession({ host: '127.0.0.1', port, user: 'q', database: 'quorate' });
   await tpcc(true).load(session);
