@@ -9,6 +9,7 @@ import type { Append, Message } from '../../cluster/raft/messages.ts';
 import { configurationOf } from '../../cluster/raft/quorum.ts';
 import { RaftNode } from '../../cluster/raft/raft-node.ts';
 import { decodeCommand, encodeCommand } from '../../cluster/replica/command.ts';
+import { Counters } from '../../src/base/counters.ts';
 import { makeTxnId, nodeId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { DEFAULT_SETTINGS } from '../../src/node/config.ts';
@@ -48,7 +49,12 @@ class Trio {
     this.#nodes = IDS.map((self) => {
       const start = { self, configuration, hardState: { term: 0, vote: 0 }, entries: [], random };
       return new RaftNode(
-        { ...start, applied: { index: 0, term: 0 }, noopData: () => Buffer.alloc(9) },
+        {
+          ...start,
+          applied: { index: 0, term: 0 },
+          noopData: () => Buffer.alloc(9),
+          counters: new Counters(),
+        },
         raftOptionsOf(DEFAULT_SETTINGS),
       );
     });

@@ -77,9 +77,9 @@ describe('wire: encode', () => {
   const nextRow = cycle(aids.map(accountRow));
   const nextBalance = cycle(aids.map((aid) => [accountRow(aid)[2] ?? null]));
   const balance = columns.slice(2, 3);
-  const balanceText = new RowEncoder(balance, [], DEFAULT_FORMAT);
-  const rowText = new RowEncoder(columns, [], DEFAULT_FORMAT);
-  const rowBinary = new RowEncoder(columns, [1], DEFAULT_FORMAT);
+  const balanceText = RowEncoder.of(balance, [], DEFAULT_FORMAT);
+  const rowText = RowEncoder.of(columns, [], DEFAULT_FORMAT);
+  const rowBinary = RowEncoder.of(columns, [1], DEFAULT_FORMAT);
 
   bench('the whole answer to a prepared SELECT', () => {
     out.empty('2');
