@@ -1,13 +1,14 @@
-/** The commands of `quorate bench`, by name; without one, the comparison with PostgreSQL by pgbench. */
+/** The commands of `quorate bench`, by name; without one, the table of bars. */
 import { QuorateError } from '../src/base/errors.ts';
+import { runBarsCommand } from './bars-command.ts';
 import { runCompareCommand } from './compare-command.ts';
 import { runListCommand } from './list-command.ts';
 import { runPipelineCommand } from './pipeline/pipeline-command.ts';
 import { runReportCommand } from './pipeline/report-command.ts';
-import { runComparison } from './pgbench-compare.ts';
 import { runRunCommand } from './run-command.ts';
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  bars: runBarsCommand,
   run: runRunCommand,
   list: runListCommand,
   compare: runCompareCommand,
@@ -17,7 +18,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<num
 
 export function runBenchCommand(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name.startsWith('-')) return runComparison(args);
+  if (name === undefined || name.startsWith('-')) return runBarsCommand(args);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command !== undefined) return command(rest);
   const known = Object.keys(COMMANDS).join(', ');

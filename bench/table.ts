@@ -3,11 +3,14 @@ import { mergeDistributions } from './driver/histogram.ts';
 import { totalCounters } from './driver/observe.ts';
 import type { Distribution, Measurement } from './driver/result.ts';
 import { spreadOf } from './statistics.ts';
+import { tpmCOf } from './workloads/tpcc/definition.ts';
 
 /** Several lines, the last one ended. */
 export function formatMeasurement(measured: Measurement): string {
   const { latency, mode } = measured;
   const lines = [headline(measured), `  throughput   ${throughputOf(measured)}`];
+  const tpmC = tpmCOf(measured);
+  if (tpmC !== undefined) lines.push(`  tpmC         ${tpmC.toFixed(0)}`);
   const kinds = Object.entries(latency);
   const from = mode === 'open' ? 'from when it was due' : 'service time';
   lines.push(`  latency, ms  (${from}) ${'p50'.padStart(12)}      p90      p99    p99.9      max`);

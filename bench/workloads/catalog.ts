@@ -5,12 +5,14 @@ import type { Definition } from './definition.ts';
 import { batchInsert, copyIn } from './ingest.ts';
 import { pointRead, pointWrite, rangeScan } from './key-value.ts';
 import { pgbenchWorkloads } from './pgbench.ts';
+import { tpcc } from './tpcc/definition.ts';
 import { ycsbWorkloads } from './ycsb.ts';
 
 export const WORKLOADS: readonly Definition[] = [
   ...[pointRead, pointWrite, readModifyWrite, hotRow, bank, rangeScan, batchInsert, copyIn],
   ...ycsbWorkloads,
   ...pgbenchWorkloads,
+  tpcc,
 ];
 
 export function findWorkload(name: string): Definition | undefined {

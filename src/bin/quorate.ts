@@ -29,7 +29,8 @@ const HELP = `usage: quorate COMMAND [options]
   check    is a history strictly serializable? FILE (JSON lines; see docs/testing.md)
   sim      whole clusters in one process, under virtual time and faults drawn from a seed
              --seed N (1) or --seeds A..B  --nodes N  --minutes M (0.5)  --workload NAME,...|FILE.js  --trace
-  bench    pgbench against this cluster and a replicated PostgreSQL; or one of
+  bench    what it is worth; without more, bars
+             bars: against PostgreSQL and etcd  --only NAME,...  --repeat N  --seconds S  --warmup S  --out FILE.json
              list: the workloads and their parameters
              run WORKLOAD  --clients N  --seconds S  --warmup S  --rate R  --repeat N  --out FILE.json
                --nodes N  --set NAME=VALUE | --cluster DIR | --url HOST:PORT,...

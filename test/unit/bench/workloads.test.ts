@@ -23,7 +23,7 @@ afterAll(() => server.close());
 
 /** Small enough for a test; what a workload does not take is left out. */
 const SMALL: Readonly<Record<string, string>> = {
-  ...{ rows: '60', bytes: '40', hot: '3', batch: '7', length: '9', scale: '1' },
+  ...{ rows: '60', bytes: '40', hot: '3', batch: '7', length: '9', scale: '1', size: 'test' },
 };
 
 function make(name: string, more: Readonly<Record<string, string>> = {}): Workload {
