@@ -33,6 +33,7 @@ import { isVoter, membersOf, voteResult } from './quorum.ts';
 import { RaftLog } from './raft-log.ts';
 import type { RaftOptions, RaftStart, RaftStatus } from './raft-options.ts';
 import type { HardState, LogRead, Ready, Role, SoftState } from './ready.ts';
+import { takeEarly } from './ready.ts';
 
 export type { RaftOptions, RaftStart, RaftStatus };
 
@@ -105,9 +106,6 @@ export class RaftNode {
   }
   get leader(): NodeId | undefined {
     return this.#leader;
-  }
-  get configuration(): Configuration {
-    return this.#configuration;
   }
   get commitIndex(): number {
     return this.#log.commitIndex;
@@ -335,36 +333,26 @@ export class RaftNode {
       this.#delivered < commitIndex
         ? this.#log.slice(this.#delivered + 1, commitIndex, this.#options.applyBytesMax)
         : [];
+    const early = saved === lastIndex ? [] : takeEarly(this.#afterPersist, saved);
     const ready: Ready = {
       softState: this.#isSoftStateDirty ? this.#softState() : undefined,
       messages: this.#messages,
       hardState: this.#isHardStateDirty ? this.hardState : undefined,
       truncateFrom: this.#truncateFrom,
       entries: this.#log.slice(this.#unsavedFrom, saved, Infinity),
-      afterPersist: this.#takeAfterPersist(saved),
+      afterPersist: this.#afterPersist,
       committed,
       snapshotsFor,
       logReads,
     };
     this.#messages = [];
+    this.#afterPersist = early;
     this.#isSoftStateDirty = false;
     this.#isHardStateDirty = false;
     this.#truncateFrom = undefined;
     this.#unsavedFrom = saved + 1;
     this.#delivered += committed.length;
     return ready;
-  }
-
-  /** What may be said once the log is durable up to `saved`; in order, so that nothing overtakes an acknowledgement. */
-  #takeAfterPersist(saved: number): Message[] {
-    const waiting = this.#afterPersist;
-    this.#afterPersist = [];
-    if (saved === this.#log.lastIndex) return waiting;
-    const isEarly = (message: Message): boolean =>
-      message.kind === 'appendReply' && message.isOk && message.index > saved;
-    const first = waiting.findIndex(isEarly);
-    if (first >= 0) this.#afterPersist = waiting.splice(first);
-    return waiting;
   }
 
   /* ---------- terms and roles ---------- */
@@ -582,8 +570,7 @@ export class RaftNode {
   #maybeCommit(): void {
     const leadership = this.#leadership;
     if (leadership === undefined) return;
-    const index = leadership.decidedIndex();
-    if (index > this.#log.commitIndex) this.#advanceCommit(index);
+    this.#advanceCommit(leadership.decidedIndex());
   }
 
   #advanceCommit(index: number): void {

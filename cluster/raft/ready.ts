@@ -52,3 +52,14 @@ export interface Ready {
   /** Only when the node was told that its durable log can be read. */
   readonly logReads: readonly LogRead[];
 }
+
+/**
+ * Of messages that wait for the log, those to be kept back when it is durable up to `saved` only: from the first on that
+ * acknowledges more, so that nothing overtakes an acknowledgement. They are removed from `waiting`.
+ */
+export function takeEarly(waiting: Message[], saved: number): Message[] {
+  const isEarly = (message: Message): boolean =>
+    message.kind === 'appendReply' && message.isOk && message.index > saved;
+  const first = waiting.findIndex(isEarly);
+  return first < 0 ? [] : waiting.splice(first);
+}

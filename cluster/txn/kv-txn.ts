@@ -13,7 +13,7 @@ import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { intersectSpans } from '../../src/base/span.ts';
+import { spanCovers, spanHasAll } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import type {
   BeginOptions,
@@ -33,14 +33,14 @@ import type { SendOptions, Unrouted } from '../range/range-router.ts';
 import { commitTxn } from './commit.ts';
 import type { WaitEnd } from './deadlock.ts';
 import { ReadSet } from './read-set.ts';
+import { revalidate } from './revalidation.ts';
 import { TxnCursor } from './txn-cursor.ts';
 import type { TxnServices } from './txn-services.ts';
-import { REQUEST_TIMEOUT_MS } from './txn-services.ts';
+import { MOVED_PAUSE_MS, MOVES_MAX, REQUEST_TIMEOUT_MS } from './txn-services.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
 /** Without a time-out of its own a lock is waited for until it comes, or the leader is lost: the longest timer. */
 const LOCK_WAIT_MAX_MS = 0x7fffffff;
-const MOVES_MAX = 50;
 /** What nothing has been put in yet; never changed. */
 const NO_GRANTS: LockGrant[] = [];
 const NO_RANGES: number[] = [];
@@ -156,7 +156,7 @@ export class ClusterTxn implements KvTxn {
     const first = keys[0];
     if (first === undefined) return [];
     const descriptor = router.find(first);
-    if (!areWithin(keys, descriptor)) return this.#fetchSlow(keys, ts, table);
+    if (!spanHasAll(descriptor, keys)) return this.#fetchSlow(keys, ts, table);
     const at = isBroken('TXN-2') ? this.#services.hlc.read() : ts;
     const request = { kind: 'get', keys, ts: at, fences: this.#fencesOf(table) } as const;
     const reply = router.send(descriptor, request, this.#sendOptions());
@@ -210,7 +210,7 @@ export class ClusterTxn implements KvTxn {
   ): MaybePromise<LockedRow[]> {
     if (keys.length > 0) {
       const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
-      if (areWithin(keys, descriptor)) {
+      if (spanHasAll(descriptor, keys)) {
         return this.#lockInRange(descriptor, keys, table, options);
       }
     }
@@ -362,7 +362,7 @@ export class ClusterTxn implements KvTxn {
     if (reply.newestTs <= from) return undefined;
     reached('lock: the snapshot was moved');
     if (!reply.isRevalidated && !isBroken('TXN-13')) throw this.#movedError();
-    const others = this.#reads.spans().some((span) => !within(span, descriptor));
+    const others = this.#reads.spans().some((span) => !spanCovers(descriptor, span));
     if (!others || isBroken('TXN-13')) {
       this.#readTs = reply.hlc;
       return undefined;
@@ -380,25 +380,11 @@ export class ClusterTxn implements KvTxn {
     return new KvError('conflict', 'what this transaction has read was changed');
   }
 
-  /** Is everything in the spans the same at `to` as at `from`? */
-  async #revalidate(spans: readonly Span[], from: Timestamp, to: Timestamp): Promise<boolean> {
-    const { router } = this.#services;
-    let left = [...spans];
-    for (let moves = 0; left.length > 0;) {
-      const first = left[0];
-      if (first === undefined) break;
-      const descriptor = router.find(first.start);
-      const here = left.flatMap((span) => intersectSpans(span, descriptor) ?? []);
-      const request = { kind: 'revalidate', spans: here, fromTs: from, toTs: to } as const;
-      const reply = await router.send(descriptor, request, this.#sendOptions());
-      this.#check(reply);
-      if (reply.kind === 'revalidated') {
-        if (!reply.isUnchanged) return false;
-        left = left.flatMap((span) => outside(span, descriptor));
-      } else if (++moves > MOVES_MAX) throw new KvError('unavailable', 'ranges keep moving');
-      else await this.#pause();
-    }
-    return true;
+  #revalidate(spans: readonly Span[], from: Timestamp, to: Timestamp): Promise<boolean> {
+    return revalidate(this.#services, spans, {
+      ...{ from, to, options: this.#sendOptions() },
+      check: (reply) => this.#check(reply),
+    });
   }
 
   /* ---------- writes ---------- */
@@ -601,26 +587,10 @@ export class ClusterTxn implements KvTxn {
   }
 
   #pause(): Promise<void> {
-    return this.#services.env.scheduler.sleep(5);
+    return this.#services.env.scheduler.sleep(MOVED_PAUSE_MS);
   }
-}
-
-function areWithin(keys: readonly Key[], { start, end }: Span): boolean {
-  for (const key of keys) if (key < start || end <= key) return false;
-  return true;
 }
 
 function firstOf<T>(values: readonly T[]): T | undefined {
   return values[0];
-}
-
-function within(span: Span, outer: Span): boolean {
-  return outer.start <= span.start && span.end <= outer.end;
-}
-
-/** The parts of a span left and right of another. */
-function outside(span: Span, taken: Span): Span[] {
-  const left = { start: span.start, end: span.end < taken.start ? span.end : taken.start };
-  const right = { start: span.start > taken.end ? span.start : taken.end, end: span.end };
-  return [left, right].filter((part) => part.start < part.end);
 }

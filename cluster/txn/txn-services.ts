@@ -42,5 +42,9 @@ export class IdSource {
   }
 }
 
+/** How often a range may have moved before a request gives up, and the pause before it looks again. */
+export const MOVES_MAX = 50;
+export const MOVED_PAUSE_MS = 5;
+
 /** A request to a range waits this long for an answer that needs replication, and no lock. */
 export const REQUEST_TIMEOUT_MS = 8000;

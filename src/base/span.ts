@@ -54,6 +54,18 @@ export function spanCovers(outer: Span, inner: Span): boolean {
   return outer.start <= inner.start && inner.end <= outer.end;
 }
 
+export function spanHasAll({ start, end }: Span, keys: readonly Key[]): boolean {
+  for (const key of keys) if (key < start || end <= key) return false;
+  return true;
+}
+
+/** The parts of a span left and right of another. */
+export function spanOutside(span: Span, taken: Span): Span[] {
+  const left = { start: span.start, end: span.end < taken.start ? span.end : taken.start };
+  const right = { start: span.start > taken.end ? span.start : taken.end, end: span.end };
+  return [left, right].filter((part) => part.start < part.end);
+}
+
 /** The common part, or undefined when there is none. */
 export function intersectSpans(a: Span, b: Span): Span | undefined {
   const start = a.start > b.start ? a.start : b.start;
