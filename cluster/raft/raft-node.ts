@@ -138,11 +138,8 @@ export class RaftNode {
 
   /** The entries of the log in memory after `index`. */
   entriesAfter(index: number): readonly Entry[] {
-    return this.#log.slice(
-      Math.max(index + 1, this.#log.firstIndex),
-      this.#log.lastIndex,
-      Infinity,
-    );
+    const { firstIndex, lastIndex } = this.#log;
+    return this.#log.slice(Math.max(index + 1, firstIndex), lastIndex, Infinity);
   }
 
   /** When the newest round was sent that a quorum (itself included) has acknowledged in this term. */
