@@ -79,7 +79,9 @@ export class RaftGroup {
   #leaderTerm = 0;
   /** Appends handed to the log and not yet durable. */
   #persistingCount = 0;
+  /** Committed entries; those before `#applyAt` are applied: to shift a long array moves all of it. */
   readonly #toApply: Entry[] = [];
+  #applyAt = 0;
   #isApplying = false;
   #isInstalling = false;
   /** A restart found the mark of an unfinished installation: the log is good, the data is not. */
@@ -178,7 +180,7 @@ export class RaftGroup {
   }
 
   hasWork(): boolean {
-    return !this.#isInstalling && this.#toApply.length <= APPLY_QUEUE_MAX && this.#raft.hasReady();
+    return !this.#isInstalling && !this.#isApplyQueueFull() && this.#raft.hasReady();
   }
 
   /* ---------- Ready ---------- */
@@ -186,7 +188,7 @@ export class RaftGroup {
   /** Takes the next Ready: sends what may leave now, and returns what has to be made durable first. */
   takeReady(): Persisting | undefined {
     if (this.#isInstalling || !this.#raft.hasReady()) return undefined;
-    if (this.#toApply.length > APPLY_QUEUE_MAX) return undefined;
+    if (this.#isApplyQueueFull()) return undefined;
     this.#setNow();
     const ready = this.#raft.ready();
     this.#followRole();
@@ -225,10 +227,26 @@ export class RaftGroup {
   /** Applies what is committed, as far as it can be done now. */
   applyCommitted(): void {
     while (!this.#isApplying && !this.#isInstalling && !this.isBroken) {
-      const entry = this.#toApply.shift();
-      if (entry === undefined) return;
+      const entry = this.#toApply[this.#applyAt];
+      if (entry === undefined) {
+        this.#clearApplyQueue();
+        return;
+      }
+      this.#applyAt++;
+      // A queue that never runs empty lets go of what it has applied now and then.
+      if (this.#applyAt > APPLY_QUEUE_MAX)
+        this.#applyAt -= this.#toApply.splice(0, this.#applyAt).length;
       this.#applyOne(entry);
     }
+  }
+
+  #isApplyQueueFull(): boolean {
+    return this.#toApply.length - this.#applyAt > APPLY_QUEUE_MAX;
+  }
+
+  #clearApplyQueue(): void {
+    this.#toApply.length = 0;
+    this.#applyAt = 0;
   }
 
   #applyOne(entry: Entry): void {
@@ -348,7 +366,7 @@ export class RaftGroup {
     assert(!this.#isApplying, 'installing while an entry is applied');
     this.#isInstalling = true;
     this.#quietTicks = 0;
-    this.#toApply.length = 0;
+    this.#clearApplyQueue();
     this.#wasLeader = false;
     this.replica.onFollower();
   }
