@@ -26,7 +26,7 @@ const ATTACKS: readonly Attack[] = [
   { rule: 'CLOCK-1', workloads: ['registers'], faults: ['all down'], seed: 22 },
   { rule: 'CLOCK-2', workloads: ['registers'], faults: ['isolation'], seed: 5 },
   { rule: 'CLOCK-4', workloads: ['registers'], faults: ['clock jump', 'transfer'], seed: 1 },
-  { rule: 'LEASE-1', workloads: ['queues'], faults: ['crash', 'slow disk'], seed: 18 },
+  { rule: 'LEASE-1', workloads: ['queues'], faults: ['crash', 'slow disk'], seed: 47 },
   { rule: 'LEASE-2', workloads: ['crowd'], faults: ['unheard hand-over'], seed: 1 },
   { rule: 'LEASE-3', workloads: ['bank', 'registers'], faults: ['split'], seed: 103 },
   { rule: 'LEASE-4', workloads: ['fresh'], faults: ['absence'], seed: 1 },
