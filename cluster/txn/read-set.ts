@@ -5,7 +5,8 @@
 import type { Key, Span } from '../../src/base/span.ts';
 import { intersectSpans, keyAfter } from '../../src/base/span.ts';
 
-const SPANS_MAX = 1000;
+/** A COPY or an INSERT of some thousand new rows is not to conflict with others between its keys. */
+const SPANS_MAX = 5000;
 /** Up to so many spans are looked through; beyond, points are found in a set. */
 const FEW_SPANS = 16;
 
