@@ -157,17 +157,30 @@ export class Settings {
       idleInTransactionTimeoutMs: durationMs(this.show('idle_in_transaction_session_timeout')),
       txnMaxBytes: sizeBytes(this.show('txn_max_bytes')),
       workMemBytes: sizeBytes(this.show('work_mem')),
-      format: {
+      format: sharedFormat({
         timeZone: resolveTimeZone(this.show('TimeZone')) ?? UTC_ZONE,
         transactionMicros: 0n,
         extraFloatDigits: Number(this.show('extra_float_digits')),
         byteaOutput: this.show('bytea_output') === 'escape' ? 'escape' : 'hex',
-      },
+      }),
       searchPath: parseSearchPath(this.show('search_path'), this.#user),
       minMessageLevel: this.show('client_min_messages'),
       isDefaultReadOnly: this.show('default_transaction_read_only') === 'on',
     };
   }
+}
+
+let lastFormat: FormatContext | undefined;
+
+/** One object for sessions that format alike, as nearly all of a node do: row encoders are made for each once. */
+function sharedFormat(format: FormatContext): FormatContext {
+  const isSame =
+    lastFormat?.timeZone === format.timeZone &&
+    lastFormat.transactionMicros === format.transactionMicros &&
+    lastFormat.extraFloatDigits === format.extraFloatDigits &&
+    lastFormat.byteaOutput === format.byteaOutput;
+  if (!isSame || lastFormat === undefined) lastFormat = format;
+  return lastFormat;
 }
 
 function changed(values: Values, key: string, value: string | undefined): Values {
