@@ -276,6 +276,8 @@ export class ClusterTxn implements KvTxn {
     fenceLocks: readonly number[],
     options: LockOptions,
   ): MaybePromise<LockedReply | undefined> {
+    // NB: it may have ended while it waited: what it locked from now on nobody would release.
+    this.#live();
     const { router, deadlocks } = this.#services;
     const request: Unrouted<LockRequest> = {
       kind: 'lock',

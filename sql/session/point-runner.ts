@@ -102,7 +102,7 @@ export class PointRunner {
   #latest(call: PointCall, sink: ResultSink): MaybePromise<boolean> {
     const failed = (error: unknown): boolean => {
       if (!(error instanceof SchemaMismatch)) throw error;
-      this.#ctx.shared.catalogCache.forget(error.tableId);
+      this.#restarts(error);
       return false;
     };
     return attempt(() => this.#read(call, sink), failed);
@@ -138,17 +138,25 @@ export class PointRunner {
     const ctx = this.#ctx;
     if (ctx.block !== block) throw error;
     if (error instanceof SchemaMismatch) {
-      ctx.shared.catalogCache.forget(error.tableId);
+      this.#restarts(error);
       block.txn.rollbackTo(mark);
       return false;
     }
     if (error instanceof KvError && error.code === 'snapshot_moved') {
+      this.#restarts(error);
       return block.txn.restart(mark).then(() => {
         block.catalog.refresh();
         return false;
       });
     }
     return this.#again(error, sink);
+  }
+
+  /** The statement begins again: with the newest schema, if it was planned with another. */
+  #restarts(error: KvError): void {
+    const { shared } = this.#ctx;
+    if (error instanceof SchemaMismatch) shared.catalogCache.forget(error.tableId);
+    shared.env.counters.statementRestarts++;
   }
 
   /** The unit that has lost to another transaction is run again, if it may be; else throws what it lost with. */
@@ -171,12 +179,10 @@ export class PointRunner {
       // NB: whoever has ended the block meanwhile has the last word.
       if (ctx.block !== block) throw error;
       abandonBlock(ctx);
-      if (error instanceof SchemaMismatch) {
-        ctx.shared.catalogCache.forget(error.tableId);
-        return false;
-      }
-      if (error instanceof KvError && error.code === 'snapshot_moved') return false;
-      return this.#again(error, sink);
+      const isMoved = error instanceof KvError && error.code === 'snapshot_moved';
+      if (!isMoved && !(error instanceof SchemaMismatch)) return this.#again(error, sink);
+      this.#restarts(error);
+      return false;
     };
     return attempt(() => {
       block.txn.mark();

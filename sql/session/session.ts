@@ -215,6 +215,7 @@ export class QuorateSession implements Session {
     general: () => Steps<void>,
   ): MaybePromise<void> {
     this.#begin();
+    this.#ctx.shared.env.counters.sqlStatements++;
     if (portal !== undefined) portal.isRunning = true;
     const finish = (isDone: boolean): MaybePromise<void> => {
       if (portal !== undefined) {

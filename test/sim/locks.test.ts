@@ -102,4 +102,17 @@ describe('a session that waits for a row', () => {
     await holder.put(ROW, Buffer.from('held'), undefined);
     expect(await world.settle(outcome(holder.commit()))).toBeGreaterThan(0);
   });
+
+  it('asks for nothing any more when it has ended while it waited for its snapshot', async () => {
+    const { world, cluster, others } = await start(5);
+    const gone = begin(cluster, others[0]);
+    // The gather of its beginning is still out.
+    const asking = outcome(gone.lock([ROW], undefined, LOCK));
+    gone.rollback();
+    expect(await world.settle(asking)).toBe('cancelled');
+    await world.run(LONG_MS);
+    const next = begin(cluster, others[1]);
+    expect(await world.settle(outcome(lockRow(next)))).toBe('');
+    next.rollback();
+  });
 });
