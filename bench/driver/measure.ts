@@ -53,7 +53,8 @@ export const measure: Measure = async (target, workload, options) => {
   };
 };
 
-async function withSession<T>(
+/** One session, closed whatever comes of its use. */
+export async function withSession<T>(
   target: Target,
   use: (session: DriverSession) => Promise<T>,
 ): Promise<T> {

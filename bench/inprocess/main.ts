@@ -127,27 +127,22 @@ class Client {
   }
 
   #onBytes(bytes: Uint8Array): void {
-    if (bytes.includes(0x45) && bytes[0] === 0x45) {
+    if (bytes[0] === 0x45) {
       throw new Error(Buffer.from(bytes).toString('latin1'));
     }
     if (bytes[bytes.length - 6] !== 0x5a) return;
-    const ready = this.#onReady;
-    this.#onReady = undefined;
-    if (ready !== undefined && (this.isStopped || this.#script.length === 0)) {
-      if (this.#script.length === 0 || this.#step === this.#script.length - 1) {
-        this.#script = [];
-        ready();
+    if (this.#script.length > 0) {
+      this.#step = (this.#step + 1) % this.#script.length;
+      if (this.#step === 0) this.done++;
+      if (this.#step > 0 || !this.isStopped) {
+        this.#next();
         return;
       }
-      this.#onReady = ready;
+      this.#script = [];
     }
-    if (this.#script.length === 0) return;
-    this.#step++;
-    if (this.#step === this.#script.length) {
-      this.#step = 0;
-      this.done++;
-    }
-    this.#next();
+    const ready = this.#onReady;
+    this.#onReady = undefined;
+    ready?.();
   }
 }
 

@@ -11,17 +11,11 @@ import { makeTxnId, nodeId } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN, pointSpan } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { Scheduler } from '../../src/env/env.ts';
 import { LevelEngine } from '../../storage/engine/level-engine.ts';
 import { MvccStore } from '../../storage/mvcc/mvcc-store.ts';
+import { turns } from './turns.ts';
 
 const ROWS = Number(process.argv[2] ?? 200_000);
-const scheduler: Scheduler = {
-  after: () => ({ cancel: () => undefined }),
-  defer: (fn) => void setImmediate(fn),
-  deferLast: (fn) => void setImmediate(fn),
-  sleep: () => Promise.reject(new Error('not used')),
-};
 
 const directory = mkdtempSync(join(tmpdir(), 'quorate-bench-'));
 const engine = new LevelEngine(directory);
@@ -30,7 +24,7 @@ let running: Promise<void> | undefined;
 const checkpoint = (): void => {
   running ??= store.checkpoint(() => []).finally(() => (running = undefined));
 };
-const store = await MvccStore.open(scheduler, engine, {
+const store = await MvccStore.open(turns, engine, {
   onCheckpointNeeded: () => setImmediate(checkpoint),
 });
 

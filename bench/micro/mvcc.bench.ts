@@ -10,25 +10,19 @@ import { afterAll, bench, describe } from 'vitest';
 import { makeTxnId, nodeId } from '../../src/base/ids.ts';
 import { KEY_MAX, pointSpan } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { Scheduler } from '../../src/env/env.ts';
 import { LevelEngine } from '../../storage/engine/level-engine.ts';
 import { MvccStore } from '../../storage/mvcc/mvcc-store.ts';
 import { codecOf } from '../../sql/exec/table-codec.ts';
 import { ACCOUNTS_TABLE, accountRow, cycle } from './accounts.ts';
+import { turns } from './turns.ts';
 
 const ROWS = 20_000;
 const codec = codecOf(ACCOUNTS_TABLE);
-const scheduler: Scheduler = {
-  after: () => ({ cancel: () => undefined }),
-  defer: (fn) => void setImmediate(fn),
-  deferLast: (fn) => void setImmediate(fn),
-  sleep: () => Promise.reject(new Error('not used')),
-};
 
 const directory = mkdtempSync(join(tmpdir(), 'quorate-bench-'));
 const engine = new LevelEngine(directory);
 await engine.open();
-const store = await MvccStore.open(scheduler, engine, { onCheckpointNeeded: () => undefined });
+const store = await MvccStore.open(turns, engine, { onCheckpointNeeded: () => undefined });
 const writes = Array.from({ length: ROWS }, (_, i) => {
   const row = accountRow(1 + ((i * 7919) % ROWS));
   return { key: codec.primaryKey(row), value: codec.encodeValue(row) };

@@ -13,9 +13,10 @@ import process from 'node:process';
 import readline from 'node:readline';
 import { QuorateError } from '../../src/base/errors.ts';
 import { LatencyHistogram } from '../driver/histogram.ts';
+import { withSession } from '../driver/measure.ts';
 import { cpuSecondsOf, usageBetween } from '../driver/observe.ts';
 import type { Measurement } from '../driver/result.ts';
-import type { DriverSession, Endpoint, Measure, MeasureOptions, Target } from '../driver/target.ts';
+import type { Endpoint, Measure, MeasureOptions, Target } from '../driver/target.ts';
 import type { Workload } from '../workload.ts';
 
 /** What this needs of the workload beside its tables and its check. */
@@ -73,18 +74,6 @@ export const measureByProgram: Measure = async (target, workload, options) => {
     fs.rmSync(logs, { recursive: true, force: true });
   }
 };
-
-async function withSession<T>(
-  target: Target,
-  use: (session: DriverSession) => Promise<T>,
-): Promise<T> {
-  const session = await target.connect(0, 1);
-  try {
-    return await use(session);
-  } finally {
-    session.close();
-  }
-}
 
 /** What failed otherwise than by a conflict may have happened; a client that aborted had one such transaction. */
 function creditAll(scripted: Scripted, outcomes: readonly Outcome[]): void {

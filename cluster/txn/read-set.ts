@@ -19,10 +19,6 @@ export class ReadSet {
   #mergedAt = 0;
   readonly #tables: number[] = [];
 
-  get isEmpty(): boolean {
-    return this.#spans.length === 0;
-  }
-
   /** A mark for `dropSince`. */
   get count(): number {
     return this.#count;
@@ -63,12 +59,6 @@ export class ReadSet {
     const keep = this.#spans.length - (this.#count - count);
     for (const span of this.#spans.splice(Math.max(0, keep))) this.#points?.delete(span.start);
     this.#count = count;
-  }
-
-  /** The reads before the mark, or all. */
-  spansBefore(count: number): readonly Span[] {
-    if (count < this.#mergedAt) return this.#spans;
-    return this.#spans.slice(0, Math.max(0, this.#spans.length - (this.#count - count)));
   }
 
   spans(): readonly Span[] {

@@ -113,7 +113,7 @@ export class TableWriter {
       this.failedRow = failure.row;
       throw failure.error;
     }
-    for (const row of rows) yield* this.#writeNew(row);
+    for (const row of rows) yield* wait(this.#putNew(row));
   }
 
   /**
@@ -146,8 +146,8 @@ export class TableWriter {
   }
 
   /** Inserts a row that `conflictOf` has found to be new. */
-  *insertChecked(row: Row): Steps<void> {
-    yield* this.#writeNew(row);
+  insertChecked(row: Row): MaybePromise<void> {
+    return this.#putNew(row);
   }
 
   /** Replaces a row; `key` is its key now. The caller has locked it. */
@@ -170,18 +170,6 @@ export class TableWriter {
     }
   }
 
-  /** Removes a row; `key` is its key. The caller has locked it. */
-  *remove(key: Key, before: Row): Steps<void> {
-    const { txn } = this.#ports;
-    const { codec } = this;
-    yield* wait(txn.delete(key, codec.fence));
-    if (codec.indexes.length === 0) return;
-    const pieces = codec.piecesOfKey(key);
-    for (const index of codec.indexes) {
-      yield* wait(txn.delete(index.entry(before, pieces).key, codec.fence));
-    }
-  }
-
   /* ---------- one row, as plain calls ---------- */
 
   /** As `update`, where neither the key nor an index entry changes. */
@@ -190,8 +178,8 @@ export class TableWriter {
     return this.#ports.txn.put(key, this.codec.encodeValue(after), this.codec.fence);
   }
 
-  /** As `remove`. */
-  removeOne(key: Key, before: Row): MaybePromise<void> {
+  /** Removes a row; `key` is its key. The caller has locked it. */
+  remove(key: Key, before: Row): MaybePromise<void> {
     const { txn } = this.#ports;
     const { fence, indexes } = this.codec;
     let done = txn.delete(key, fence);
@@ -267,17 +255,6 @@ export class TableWriter {
     }
     yield* wait(txn.delete(old.key, fence));
     yield* wait(txn.put(next.key, next.value, fence));
-  }
-
-  *#writeNew(row: Row): Steps<void> {
-    const { txn } = this.#ports;
-    const { codec } = this;
-    const pieces = codec.primaryPieces(row);
-    yield* wait(txn.put(codec.keyOfPieces(pieces), codec.encodeValue(row), codec.fence));
-    for (const index of codec.indexes) {
-      const entry = index.entry(row, pieces);
-      yield* wait(txn.put(entry.key, entry.value, codec.fence));
-    }
   }
 
   /** A hidden row id is unique by its making: nobody else can have claimed it. */

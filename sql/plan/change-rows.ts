@@ -161,7 +161,7 @@ class Inserter {
     writer.checkRow(row);
     const found = yield* writer.conflictOf(row, conflict.arbiters, true);
     if (found === undefined) {
-      yield* writer.insertChecked(row);
+      yield* wait(writer.insertChecked(row));
       this.#touched.add(writer.codec.primaryKey(row));
       this.#count++;
       yield* this.#returned.add(row);
@@ -275,7 +275,7 @@ export function* deleteRows(
   const breather = new Breather(frame.execution);
   for (const row of rows) {
     const before = target.columns.map((slot) => row[slot] ?? null);
-    yield* writer.remove(row[target.key] as Key, before);
+    yield* wait(writer.remove(row[target.key] as Key, before));
     yield* returned.add(row);
     yield* breather.after(1);
   }

@@ -127,7 +127,7 @@ export function pointDelete(
     thenMaybe(source(frame), (row) => {
       if (row === undefined) return 0;
       const key = row[target.key] as Key;
-      return thenMaybe(writerOf(frame).removeOne(key, tableRow(row, target)), one);
+      return thenMaybe(writerOf(frame).remove(key, tableRow(row, target)), one);
     });
 }
 

@@ -1,5 +1,4 @@
 /** The surroundings of a statement's execution, from the session's state. */
-import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { LockOptions } from '../../src/kv/kv-client.ts';
 import type { ExecPorts } from '../exec/operator.ts';
 import type { EvalContext } from '../functions/eval-context.ts';
@@ -14,13 +13,12 @@ export function executionOf(
   ctx: SessionContext,
   statement: { readonly parameters: readonly Datum[]; readonly evalContext: EvalContext },
 ): Execution {
-  const ports = execPorts(ctx);
   const { parameters, evalContext } = statement;
   // NB: spelled out: this is made for every statement, and spreading costs several times as much.
   return {
-    signal: ports.signal,
-    workMemBytes: ports.workMemBytes,
-    pause: () => ports.pause(),
+    signal: ctx.signal,
+    workMemBytes: ctx.settings.config.workMemBytes,
+    pause: ctx.pause,
     parameters,
     evalContext,
     kv: ctx.shared.kv,
@@ -30,12 +28,8 @@ export function executionOf(
 }
 
 export function execPorts(ctx: SessionContext): ExecPorts {
-  const { scheduler } = ctx.shared.env;
-  return {
-    signal: ctx.signal,
-    workMemBytes: ctx.settings.config.workMemBytes,
-    pause: (): MaybePromise<void> => new Promise((resolve) => scheduler.defer(resolve)),
-  };
+  const { workMemBytes } = ctx.settings.config;
+  return { signal: ctx.signal, workMemBytes, pause: ctx.pause };
 }
 
 export function lockOptions(ctx: SessionContext): LockOptions {

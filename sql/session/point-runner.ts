@@ -15,7 +15,7 @@ import { liftLiterals } from '../parser/literals.ts';
 import type { Execution, Plan } from '../plan/statement-planner.ts';
 import type { Datum, Row } from '../types/datum.ts';
 import type { FormatContext } from '../types/format-context.ts';
-import { lockOptions } from './execution.ts';
+import { executionOf } from './execution.ts';
 import { liftedValues } from './lifted-literals.ts';
 import type { Portal } from './portal.ts';
 import type { ResultSink } from './session-api.ts';
@@ -35,15 +35,12 @@ export interface PointCall {
 
 export class PointRunner {
   readonly #ctx: SessionContext;
-  readonly #pause: () => Promise<void>;
   /** One for all: a point statement ends before the next begins. */
   #evalContext: SessionEvalContext | undefined;
   #format: FormatContext | undefined;
 
   constructor(ctx: SessionContext) {
     this.#ctx = ctx;
-    const { scheduler } = ctx.shared.env;
-    this.#pause = () => new Promise((resolve) => scheduler.defer(resolve));
   }
 
   /** The portal's statement, if it can be run here. */
@@ -213,18 +210,8 @@ export class PointRunner {
   }
 
   #execution(parameters: readonly Datum[]): Execution {
-    const ctx = this.#ctx;
-    const { config } = ctx.settings;
-    return {
-      signal: ctx.signal,
-      workMemBytes: config.workMemBytes,
-      pause: this.#pause,
-      parameters,
-      evalContext: this.#evalContextOf(config.format),
-      kv: ctx.shared.kv,
-      txn: ctx.block?.txn,
-      lock: lockOptions(ctx),
-    };
+    const evalContext = this.#evalContextOf(this.#ctx.settings.config.format);
+    return executionOf(this.#ctx, { parameters, evalContext });
   }
 
   #evalContextOf(format: FormatContext): SessionEvalContext {

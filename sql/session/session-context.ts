@@ -42,6 +42,9 @@ export class SessionContext {
   block: TransactionBlock | undefined;
   /** The last transaction lost to another: the next one takes shared locks on what it reads (4.3). */
   isRetrying = false;
+  /** Lets the event loop turn. */
+  readonly pause = (): Promise<void> =>
+    new Promise((resolve) => this.shared.env.scheduler.defer(resolve));
   #abort = new AbortController();
 
   constructor(shared: SharedState, options: SessionOptions) {

@@ -8,6 +8,7 @@ import type { KvTxn } from '../../src/kv/kv-client.ts';
 import { tablePrefix } from '../../src/kv/keyspace.ts';
 import type { NodeSettings } from '../../src/node/config.ts';
 import { CollectingSink } from '../../src/sim/collecting-sink.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { EmbeddedCluster } from '../../src/sim/cluster.ts';
 import { SimWorld } from '../../src/sim/world.ts';
 
@@ -182,11 +183,16 @@ describe('counters', () => {
         ...{ user: 'test', database: 'test', parameters: new Map(), processId: 1 },
         onFatal: () => undefined,
       });
-      await session.simpleQuery('select 1; select 2', new CollectingSink(() => session.format()));
+      const run = (text: string): MaybePromise<void> =>
+        session.simpleQuery(text, new CollectingSink(() => session.format()));
+      await run('select 1; select 2');
+      await run('create table t (id int primary key)');
+      // The second time it is a known statement on one row.
+      for (const id of [1, 2, 3]) await run(`insert into t values (${id})`);
       session.close();
     };
     const grown = await growth(cluster, 1, () => world.settle(open()));
-    expect(grown['sqlStatements']).toBe(2);
+    expect(grown['sqlStatements']).toBe(6);
   });
 
   it('of writes without batching: one entry an append and a sync, one append at a time', async () => {
