@@ -2,8 +2,10 @@
  * Messages between nodes over the `Network` port: Raft messages, casts, and calls with an answer. All that is sent to a
  * peer in one turn of the event loop leaves as one frame, which carries the sender's HLC and wall reading (CLOCK-4).
  *
- *   frame    HLC, wall, then messages
+ *   frame    HLC, wall, the sender's epoch and the frame's number, then messages
  *   message  kind, fields, body; the bodies of a method's calls and casts are written by its codec, Raft's by its own
+ *
+ * A call is handled at most once: a frame that comes again brings Raft messages and pings only (frame-window.ts).
  *
  * A call ends with its answer, its time-out, the caller's abort (which is told to the other side), or the loss of the
  * peer: of its connection, or of its voice (see `PeerWatch`). `maybeDelivered` says whether the other side may have handled it. What cannot be decoded ends the frame,
@@ -25,6 +27,7 @@ import type { BodyCodec, MethodCodec } from './body-codec.ts';
 import { MSGPACK } from './body-codec.ts';
 import type { Deadline } from './deadlines.ts';
 import { Deadlines } from './deadlines.ts';
+import { FrameWindow } from './frame-window.ts';
 import type { Ping } from './peer-watch.ts';
 import { PeerWatch } from './peer-watch.ts';
 
@@ -72,8 +75,9 @@ const KIND_PING = 7;
 const OUTSTANDING_MAX = 100_000;
 /** A frame that has grown to this leaves before the turn has ended. */
 const FRAME_BYTES_HIGH = 1 << 20;
-/** The stamp: HLC and wall reading, eight bytes each. */
-const STAMP_BYTES = 16;
+/** The stamp: HLC, wall reading, epoch and number, eight bytes each. */
+const STAMP_BYTES = 32;
+const EPOCH_MAX = 2 ** 52;
 
 interface Method {
   readonly handler: Handler;
@@ -101,6 +105,10 @@ export class Transport {
   readonly #serving = new Map<NodeId, Map<number, Cancellation>>();
   readonly #watch: PeerWatch;
   readonly #deadlines: Deadlines;
+  /** Of this process: its frames are numbered from 1 to each peer. */
+  readonly #epoch: number;
+  readonly #sentTo = new Map<NodeId, number>();
+  readonly #windows = new Map<NodeId, FrameWindow>();
   #lastId = 0;
   #isScheduled = false;
   #onRaft: ((from: NodeId, range: RangeId, bytes: Uint8Array) => void) | undefined;
@@ -111,6 +119,7 @@ export class Transport {
     this.#network = network;
     this.#stamps = stamps;
     this.#deadlines = new Deadlines(env);
+    this.#epoch = Math.floor(env.random.next() * EPOCH_MAX);
     this.#watch = new PeerWatch(env, {
       ping: (peer, ping) => this.#ping(peer, ping),
       onChange: (peer, isUp) => this.#onPeer(peer, isUp),
@@ -251,8 +260,7 @@ export class Transport {
     }
     if (frame.length === 0) {
       // The room for the stamp, which is read when the frame leaves.
-      frame.f64(0);
-      frame.f64(0);
+      for (let i = 0; i < STAMP_BYTES; i += 8) frame.f64(0);
       this.#pending.add(to);
     }
     return frame;
@@ -282,7 +290,11 @@ export class Transport {
     if (frame === undefined || frame.length === 0) return;
     const bytes = frame.copy();
     bytes.writeDoubleBE(this.#stamps.readHlc(), 0);
-    bytes.writeDoubleBE(this.#env.clock.wallMs(), STAMP_BYTES / 2);
+    bytes.writeDoubleBE(this.#env.clock.wallMs(), 8);
+    const seq = (this.#sentTo.get(to) ?? 0) + 1;
+    this.#sentTo.set(to, seq);
+    bytes.writeDoubleBE(this.#epoch, 16);
+    bytes.writeDoubleBE(seq, 24);
     this.#env.counters.netFramesSent++;
     this.#env.counters.netBytesSent += bytes.length;
     this.#network.send(to, bytes);
@@ -313,19 +325,32 @@ export class Transport {
       const reader = new ByteReader(frame);
       const hlc = reader.f64() as Timestamp;
       const wallMs = reader.f64();
-      if (!Number.isSafeInteger(hlc) || hlc < 0 || !Number.isFinite(wallMs)) {
+      const epoch = reader.f64();
+      const seq = reader.f64();
+      const isStamp = Number.isSafeInteger(hlc) && hlc >= 0 && Number.isFinite(wallMs);
+      if (!isStamp || !Number.isSafeInteger(epoch) || !Number.isSafeInteger(seq) || seq < 1) {
         throw new ByteDecodeError('not a stamp');
       }
+      const isNew = this.#windowOf(from).isNew(epoch, seq);
       this.#watch.onHeard(from);
       this.#stamps.onStamp(from, hlc, wallMs);
-      while (reader.remaining > 0) this.#onMessage(from, reader);
+      while (reader.remaining > 0) this.#onMessage(from, reader, isNew);
     } catch (error) {
       if (!(error instanceof ByteDecodeError)) throw error;
       this.#env.log.warn({ from, error: error.message }, 'transport: bad frame');
     }
   }
 
-  #onMessage(from: NodeId, reader: ByteReader): void {
+  #windowOf(peer: NodeId): FrameWindow {
+    let window = this.#windows.get(peer);
+    if (window === undefined) {
+      window = new FrameWindow();
+      this.#windows.set(peer, window);
+    }
+    return window;
+  }
+
+  #onMessage(from: NodeId, reader: ByteReader, isNew: boolean): void {
     this.#env.counters.netMessagesReceived++;
     const kind = reader.u8();
     switch (kind) {
@@ -343,6 +368,7 @@ export class Transport {
         const name = reader.key();
         const method = this.#methods.get(name);
         const body = reader.sized();
+        if (!isNew) return;
         if (method === undefined) this.#fail(from, id, `no method ${name}`);
         else this.#serve(from, id, method, method.codec.request.read(body));
         return;
@@ -362,7 +388,7 @@ export class Transport {
       case KIND_CAST: {
         const method = this.#methods.get(reader.key());
         const body = reader.sized();
-        if (method === undefined) return;
+        if (method === undefined || !isNew) return;
         void method.handler(method.codec.request.read(body), {
           from,
           cancellation: neverCancelled,
