@@ -24,7 +24,14 @@ const requests: Readonly<Record<string, RangeRequest>> = {
   'point read': { kind: 'get', ...route, keys: [key], ts, fences: [codec.fence] },
   lock: {
     ...{ kind: 'lock', ...route, lockId, keys: [key], strength: 'update', wait: 'block' },
-    ...{ timeoutMs: 0, readTs: ts, revalidate: [], fences: [codec.fence], fenceLocks: [] },
+    ...{
+      timeoutMs: 0,
+      readTs: ts,
+      isOpening: false,
+      revalidate: [],
+      fences: [codec.fence],
+      fenceLocks: [],
+    },
   },
   commit: {
     ...{ kind: 'prepare', ...route, txnId, lockId, onePhase: true, readTs: ts, grant },

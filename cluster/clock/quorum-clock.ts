@@ -126,6 +126,25 @@ export class QuorumClock {
     return this.#join(ts, true);
   }
 
+  /**
+   * Whether what this node and that one have read of their clocks, the one after the other, is a gather of its own:
+   * both are acceptors, and two are a majority. Then a request that carries the reading of its sender, and is
+   * answered with that of its receiver, needs no round.
+   */
+  isMajorityWith(peer: NodeId): boolean {
+    if (peer === this.#self || this.#majority > 2) return false;
+    return this.#acceptors.includes(this.#self) && this.#acceptors.includes(peer);
+  }
+
+  /** This acceptor's clock, as an answer to a round would show it; undefined when its ceiling has to be raised first. */
+  reading(): Timestamp | undefined {
+    const shown = this.#hlc.read();
+    const covered = this.#ceiling.ensure(shown);
+    if (!isPromise(covered)) return shown;
+    covered.catch(noAnswer);
+    return undefined;
+  }
+
   /** The acceptor's side. */
   onRound(from: NodeId, request: RoundRequest): void {
     this.#hlc.forward(request.ts);

@@ -2,6 +2,7 @@
  * Requests and answers of ranges as bytes. Those of every transaction's way (point reads, locks, one prepare and its
  * answer) field by field; the rest by MessagePack, behind the tag `OTHER`.
  */
+import { assert } from '../../src/base/assert.ts';
 import type { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import { ByteDecodeError } from '../../src/base/bytes.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
@@ -11,6 +12,7 @@ import type { LockStrength, LockWait, TableFence } from '../../src/kv/kv-client.
 import type { BodyCodec, MethodCodec } from '../transport/body-codec.ts';
 import { msgpackCodec } from '../transport/body-codec.ts';
 import type {
+  ChangeRequest,
   GetRequest,
   LockGrant,
   LockRequest,
@@ -27,6 +29,7 @@ const GET = 1;
 const LOCK = 2;
 const PREPARE = 3;
 const RELEASE = 4;
+const CHANGE = 5;
 
 const VALUES = 1;
 const LOCKED = 2;
@@ -70,6 +73,11 @@ function writeRequest(out: ByteWriter, request: RangeRequest): void {
       writeRoute(out, request);
       writePrepare(out, request);
       return;
+    case 'change':
+      out.u8(CHANGE);
+      writeRoute(out, request);
+      writeChange(out, request);
+      return;
     case 'release':
       out.u8(RELEASE);
       writeRoute(out, request);
@@ -97,6 +105,8 @@ function readRequest(reader: ByteReader): RangeRequest {
       return readLock(reader, rangeId, generation);
     case PREPARE:
       return readPrepare(reader, rangeId, generation);
+    case CHANGE:
+      return readChange(reader, rangeId, generation);
     case RELEASE: {
       const lockId = reader.key() as string as LockId;
       return { kind: 'release', rangeId, generation, lockId } satisfies ReleaseRequest;
@@ -111,6 +121,7 @@ function writeLock(out: ByteWriter, request: LockRequest): void {
   writeKeys(out, request.keys);
   out.u8(STRENGTHS.indexOf(request.strength));
   out.u8(WAITS.indexOf(request.wait));
+  out.u8(request.isOpening ? 1 : 0);
   out.varint(Math.ceil(request.timeoutMs));
   out.f64(request.readTs);
   writeSpans(out, request.revalidate);
@@ -127,6 +138,7 @@ function readLock(reader: ByteReader, rangeId: number, generation: number): Lock
     keys: readKeys(reader),
     strength: oneOf(STRENGTHS, reader.u8()),
     wait: oneOf(WAITS, reader.u8()),
+    isOpening: reader.u8() === 1,
     timeoutMs: reader.varint(),
     readTs: readTs(reader),
     revalidate: readSpans(reader),
@@ -189,6 +201,31 @@ function readPrepare(reader: ByteReader, rangeId: number, generation: number): P
   };
 }
 
+function writeChange(out: ByteWriter, request: ChangeRequest): void {
+  const { program } = request;
+  assert('bytes' in program, 'a statement of this process is not sent');
+  out.key(request.txnId);
+  out.key(request.anchor);
+  out.f64(request.readTs);
+  out.varint(Math.ceil(request.timeoutMs));
+  out.bytes(program.bytes);
+}
+
+function readChange(reader: ByteReader, rangeId: number, generation: number): ChangeRequest {
+  const id = reader.key();
+  return {
+    kind: 'change',
+    rangeId,
+    generation,
+    txnId: id as string as TxnId,
+    lockId: id as string as LockId,
+    anchor: reader.key(),
+    readTs: readTs(reader),
+    timeoutMs: reader.varint(),
+    program: { bytes: reader.bytes() },
+  };
+}
+
 /* ---------- answers ---------- */
 
 function writeReply(out: ByteWriter, reply: RangeReply): void {
@@ -242,6 +279,9 @@ function readReply(reader: ByteReader): RangeReply {
   }
 }
 
+const REVALIDATED = 1;
+const GATHER = 2;
+
 function writeLocked(out: ByteWriter, reply: LockedReply): void {
   out.varint(reply.rows.length);
   for (const { value, isGranted } of reply.rows) {
@@ -251,20 +291,27 @@ function writeLocked(out: ByteWriter, reply: LockedReply): void {
   writeGrant(out, reply.grant);
   out.f64(reply.newestTs);
   out.f64(reply.hlc);
-  out.u8(reply.isRevalidated ? 1 : 0);
+  out.u8((reply.isRevalidated ? REVALIDATED : 0) | (reply.isGather ? GATHER : 0));
 }
 
 function readLocked(reader: ByteReader): LockedReply {
+  const rows = readList(reader, (from) => {
+    const isGranted = from.u8() === 1;
+    return { value: readValue(from), isGranted };
+  });
+  const grant = readGrant(reader);
+  const newestTs = readTs(reader);
+  const hlc = readTs(reader);
+  const flags = reader.u8();
+  const isRevalidated = (flags & REVALIDATED) !== 0;
   return {
     kind: 'locked',
-    rows: readList(reader, (from) => {
-      const isGranted = from.u8() === 1;
-      return { value: readValue(from), isGranted };
-    }),
-    grant: readGrant(reader),
-    newestTs: readTs(reader),
-    hlc: readTs(reader),
-    isRevalidated: reader.u8() === 1,
+    rows,
+    grant,
+    newestTs,
+    hlc,
+    isRevalidated,
+    isGather: (flags & GATHER) !== 0,
   };
 }
 

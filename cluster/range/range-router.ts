@@ -124,6 +124,11 @@ export class RangeRouter {
     this.#descriptors = guessed(kept.sort((a, b) => (a.start < b.start ? -1 : 1)));
   }
 
+  /** Who is believed to lead. */
+  leaderOf(range: number): NodeId | undefined {
+    return this.#leaders.get(range);
+  }
+
   noteLeader(range: number, leader: NodeId | undefined): void {
     if (leader === undefined) this.#leaders.delete(range);
     else this.#leaders.set(range, leader);
@@ -274,6 +279,7 @@ function routed(request: Unrouted, { rangeId, generation }: RangeDescriptor): Ra
         wait: request.wait,
         timeoutMs: request.timeoutMs,
         readTs: request.readTs,
+        isOpening: request.isOpening,
         revalidate: request.revalidate,
         fences: request.fences,
         fenceLocks: request.fenceLocks,
@@ -299,6 +305,18 @@ function routed(request: Unrouted, { rangeId, generation }: RangeDescriptor): Ra
         anchor: request.anchor,
         participants: request.participants,
         span: request.span,
+      };
+    case 'change':
+      return {
+        kind: request.kind,
+        rangeId,
+        generation,
+        txnId: request.txnId,
+        lockId: request.lockId,
+        anchor: request.anchor,
+        readTs: request.readTs,
+        timeoutMs: request.timeoutMs,
+        program: request.program,
       };
     default:
       return { ...request, rangeId, generation };

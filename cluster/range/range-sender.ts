@@ -37,8 +37,7 @@ export class RangeSender {
   send(to: NodeId, request: RangeRequest, options: SendOptions): MaybePromise<Attempted> {
     count(this.#counters, request.kind, to === this.self);
     if (to !== this.self) return this.#sendRemote(to, request, options);
-    // Only a request for locks is told that nobody waits for it any more.
-    const ending = request.kind === 'lock' ? new Cancellation() : undefined;
+    const ending = waitsForLocks(request) ? new Cancellation() : undefined;
     const reply = this.#local.handle(request, ending);
     if (isPromise(reply)) return this.#bounded(reply, options, ending);
     return { kind: 'reply', reply };
@@ -89,6 +88,11 @@ export class RangeSender {
   }
 }
 
+/** Only such a request is told that nobody waits for it any more. */
+export function waitsForLocks({ kind }: RangeRequest): boolean {
+  return kind === 'lock' || kind === 'change';
+}
+
 function count(counters: Counters, kind: RangeRequest['kind'], isLocal: boolean): void {
   switch (kind) {
     case 'get':
@@ -102,6 +106,7 @@ function count(counters: Counters, kind: RangeRequest['kind'], isLocal: boolean)
       else counters.rangeLocksRemote++;
       return;
     case 'prepare':
+    case 'change':
       if (isLocal) counters.rangePreparesLocal++;
       else counters.rangePreparesRemote++;
       return;

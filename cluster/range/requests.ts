@@ -8,7 +8,13 @@
 import type { LockId, NodeId, TxnId } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { KvRow, LockStrength, LockWait, TableFence } from '../../src/kv/kv-client.ts';
+import type {
+  KvRow,
+  LockStrength,
+  LockWait,
+  RowChange,
+  TableFence,
+} from '../../src/kv/kv-client.ts';
 import type { RangeDescriptor } from './range-descriptor.ts';
 
 interface Routed {
@@ -50,6 +56,11 @@ export interface LockRequest extends Routed {
   /** Milliseconds for `block`; 0 is no limit. */
   readonly timeoutMs: number;
   readonly readTs: Timestamp;
+  /**
+   * The first that this transaction asks of anyone: `readTs` is the reading of its gateway's clock, an acceptor's, and
+   * the answer says whether `hlc` is a gather (TXN-1), and with that the snapshot.
+   */
+  readonly isOpening: boolean;
   readonly revalidate: readonly Span[];
   readonly fences: readonly TableFence[];
   /** Lock the schema fences of these tables as well (DDL), and return them after the keys. */
@@ -109,6 +120,24 @@ export interface PrepareRequest extends Routed {
   readonly span: Span;
   /** False once this prepare was sent before: a refusal is then not final (TXN-11). */
   readonly isFirstSend: boolean;
+}
+
+/**
+ * A statement on its own, run and committed where its range is led (TXN-14). Sent once: it is refused as `elsewhere`,
+ * or with another answer that says that it has had no effect, or it commits in one phase under `txnId`.
+ */
+export interface ChangeRequest extends Routed {
+  readonly kind: 'change';
+  readonly txnId: TxnId;
+  readonly lockId: LockId;
+  /** A key of the range, under which its outcome is asked for. */
+  readonly anchor: Key;
+  /** The reading of the gateway's clock. */
+  readonly readTs: Timestamp;
+  /** As in `LockRequest`. */
+  readonly timeoutMs: number;
+  /** Within the process as it is, else as bytes. */
+  readonly program: Pick<RowChange, 'run'> | { readonly bytes: Uint8Array };
 }
 
 /**
@@ -189,6 +218,7 @@ export type RangeRequest =
   | LockRequest
   | RevalidateRequest
   | PrepareRequest
+  | ChangeRequest
   | StageRequest
   | ResolveRequest
   | VoteRequest
@@ -243,6 +273,8 @@ export interface LockedReply {
   readonly newestTs: Timestamp;
   readonly hlc: Timestamp;
   readonly isRevalidated: boolean;
+  /** To an opening request: `hlc` is at or above everything published before it was sent. */
+  readonly isGather: boolean;
 }
 export interface LockRefusedReply {
   readonly kind: 'lockRefused';
@@ -269,7 +301,7 @@ export interface AbortedReply {
 /** Refused. Final if this was the only send of this prepare (TXN-11). `unknown`: below the horizon (TXN-12). */
 export interface RefusedReply {
   readonly kind: 'refused';
-  readonly reason: 'conflict' | 'lockLost' | 'moved' | 'unknown' | 'stagedLost';
+  readonly reason: 'conflict' | 'lockLost' | 'moved' | 'unknown' | 'stagedLost' | 'elsewhere';
   readonly descriptors: readonly RangeDescriptor[];
 }
 /**

@@ -4,17 +4,21 @@
  * 1. Take the locks in the order asked, waiting in each key's queue.
  * 2. Wait until no write of those keys is prepared, in flight or unpublished: so the newest version is the one that
  *    every later writer has to follow, and revealing it reveals nothing unpublished (TXN-9).
- * 3. In one synchronous step read the newest values. If one is newer than the reader's snapshot, the answer carries
- *    the HLC of this step (below the ceiling) to move the snapshot to, and whether what the transaction read before in
- *    this range is unchanged there.
+ * 3. In one synchronous step read the newest values. If one is newer than the reader's snapshot, or the reader has none
+ *    yet, the answer carries the HLC of this step (below the ceiling) to move the snapshot to, and whether what the
+ *    transaction read before in this range is unchanged there. TXN-1: to a transaction that has no snapshot this HLC is
+ *    a gather when the gateway's clock, to which it was forwarded, and this node's are a majority.
  *
  * A grant names the term. Locks already taken stay with the session when the request fails: its end releases them.
  */
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import type { LockId } from '../../src/base/ids.ts';
+import { lockIdNode } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import { spanCovers } from '../../src/base/span.ts';
+import type { LockStrength } from '../../src/kv/kv-client.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_MAX, TS_ZERO } from '../../src/base/timestamp.ts';
 import type {
@@ -122,7 +126,9 @@ async function lockSlow(job: LockJob, first: number): Promise<RangeReply> {
     const key = keys[i];
     if (job.signal?.isCancelled === true) return GIVEN_UP;
     if (key === undefined || takeNow(job, key)) continue;
-    const outcome = await waitForLock(job, key, deadline);
+    const { lockId, strength } = request;
+    const wanted = { key, lockId, strength };
+    const outcome = await waitInQueue(replica, office, wanted, deadline, job.signal);
     if (outcome === 'timeout') return { kind: 'lockRefused', reason: 'timeout' };
     if (outcome === 'cancelled') return GIVEN_UP;
     if (office.isClosed) return notLeader(replica);
@@ -134,12 +140,20 @@ async function lockSlow(job: LockJob, first: number): Promise<RangeReply> {
   return readLocked(job);
 }
 
-function waitForLock(
-  job: LockJob,
-  key: Key,
-  deadline: number,
+export interface Wanted {
+  readonly key: Key;
+  readonly lockId: LockId;
+  readonly strength: LockStrength;
+}
+
+/** Waits for a lock in its queue, which it leaves at the deadline (monotonic ms) and when it is cancelled. */
+export function waitInQueue(
+  replica: Replica,
+  office: Office,
+  { key, lockId, strength }: Wanted,
+  deadlineMs: number,
+  signal: Signal,
 ): Promise<'granted' | 'timeout' | 'cancelled'> {
-  const { office, request, replica, signal } = job;
   if (signal?.isCancelled === true) return Promise.resolve('cancelled');
   replica.host.env.counters.lockWaits++;
   return new Promise((resolve) => {
@@ -148,13 +162,13 @@ function waitForLock(
       signal?.offCancel(onCancel);
       resolve(outcome);
     };
-    const wait = office.locks.wait(key, request.lockId, request.strength, () => finish('granted'));
+    const wait = office.locks.wait(key, lockId, strength, () => finish('granted'));
     const leave = (outcome: 'timeout' | 'cancelled'): void => {
       wait.cancel();
       finish(outcome);
     };
     const onCancel = (): void => leave('cancelled');
-    const remaining = deadline - replica.host.env.clock.monotonicMs();
+    const remaining = deadlineMs - replica.host.env.clock.monotonicMs();
     const timer =
       remaining === Number.POSITIVE_INFINITY
         ? undefined
@@ -186,7 +200,7 @@ function readLocked(job: LockJob): MaybePromise<RangeReply> {
   }
   hlc.forward(request.readTs);
   const now = hlc.read();
-  if (newestTs > request.readTs) {
+  if (newestTs > request.readTs || request.isOpening) {
     if (!replica.isBelowCeiling(office, now)) {
       const raised = raiseCeiling(replica, office, now);
       return isPromise(raised) ? raised.then(() => readAgain(job)) : raised;
@@ -248,7 +262,14 @@ interface Found {
 
 function locked(job: LockJob, found: Found): RangeReply {
   const { rows, newestTs, hlc, isRevalidated } = found;
-  return { kind: 'locked', grant: grantOf(job), rows, newestTs, hlc, isRevalidated };
+  const isGather = job.request.isOpening && isGatherWith(job);
+  return { kind: 'locked', grant: grantOf(job), rows, newestTs, hlc, isRevalidated, isGather };
+}
+
+/** NB: in the step in which the answer's HLC was read, so that the ceiling covers it (CLOCK-1). */
+function isGatherWith({ replica, request }: LockJob): boolean {
+  const { clock } = replica.host;
+  return clock.isMajorityWith(lockIdNode(request.lockId)) && clock.reading() !== undefined;
 }
 
 function grantOf({ replica, office, request }: LockJob): LockGrant {

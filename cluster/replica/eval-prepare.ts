@@ -14,6 +14,7 @@
  */
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import type { TxnId } from '../../src/base/ids.ts';
 import { txnIdTime } from '../../src/base/ids.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import { reached } from '../../src/base/probe.ts';
@@ -218,6 +219,7 @@ function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
     isPrepare: !request.onePhase,
     anchor: request.onePhase ? undefined : anchor,
     keys: holderKeys(writes, lockedKeys),
+    writes: request.onePhase && stagedParts === 0 ? writes : undefined,
     spans: attempt.stagedSpans,
     reads: request.onePhase ? [] : reads,
     sinceMs: replica.host.env.clock.monotonicMs(),
@@ -227,7 +229,7 @@ function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
     if (isBroken('TXN-9') && request.onePhase) resolve({ kind: 'committed', ts });
     const done = (isApplied: boolean): void => {
       if (!isApplied) resolve({ kind: 'lost' });
-      else resolve(answerApplied(replica, request));
+      else resolve(answerApplied(replica, txnId));
     };
     const isProposed = request.onePhase
       ? replica.propose(office, { kind: 'commit', ts, txnId, writes, stagedParts }, done, holder)
@@ -254,16 +256,16 @@ function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
 }
 
 /** What apply made of it: an abort marker may have come before it. */
-function answerApplied(replica: Replica, request: PrepareRequest): MaybePromise<RangeReply> {
+export function answerApplied(replica: Replica, txnId: TxnId): MaybePromise<RangeReply> {
   const { state, host } = replica;
-  const outcome = state.outcomes.get(request.txnId);
+  const outcome = state.outcomes.get(txnId);
   if (outcome !== undefined) {
     if (outcome.commitTs === 0) return { kind: 'aborted' };
     const reply: RangeReply = { kind: 'committed', ts: outcome.commitTs };
     if (isPublishedByAppends(replica)) return reply;
     return host.clock.publish(outcome.commitTs).then(() => reply);
   }
-  const record = state.prepared.get(request.txnId);
+  const record = state.prepared.get(txnId);
   if (record === undefined) return { kind: 'lost' };
   return { kind: 'prepared', ts: record.ts, isPublished: isPublishedByAppends(replica) };
 }

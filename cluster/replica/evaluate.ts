@@ -11,6 +11,7 @@ import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import type { RangeReply, RangeRequest } from '../range/requests.ts';
 import { describeRange, splitRange, transferLeadership } from './eval-admin.ts';
+import { changeRows } from './eval-change.ts';
 import { blockersOf, checkGrant, lockRows, releaseLocks } from './eval-lock.ts';
 import { forgetOutcome, resolveTxn, stagePart, voteOnTxn } from './eval-outcome.ts';
 import { prepareTxn } from './eval-prepare.ts';
@@ -75,6 +76,8 @@ function dispatch(
       return lockRows(replica, office, request, signal);
     case 'prepare':
       return prepareTxn(replica, office, request);
+    case 'change':
+      return changeRows(replica, office, request, signal);
     case 'stage':
       return stagePart(replica, office, request);
     case 'resolve':

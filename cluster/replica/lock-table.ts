@@ -79,6 +79,14 @@ export class LockTable {
     return this.#sessions.get(lockId)?.number ?? 0;
   }
 
+  /** Has someone else the lock, or a place in its queue before this session? */
+  isHeldOrAwaited(key: Key, lockId: LockId): boolean {
+    const lock = this.#locks.get(key);
+    if (lock === undefined) return false;
+    if (!lock.holders.has(lockId)) return true;
+    return lock.holders.size > 1;
+  }
+
   /** Takes the lock if it is free for this session now. */
   tryAcquire(key: Key, lockId: LockId, strength: LockStrength): boolean {
     const lock = this.#locks.get(key);

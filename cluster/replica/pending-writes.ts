@@ -10,6 +10,8 @@ import type { LockId, TxnId } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter, spansOverlap } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
+import { TS_MAX } from '../../src/base/timestamp.ts';
+import type { Write } from '../range/requests.ts';
 
 export interface Holder {
   readonly txnId: TxnId;
@@ -21,6 +23,8 @@ export interface Holder {
   readonly anchor: Key | undefined;
   /** Ascending keys written, values or not. */
   readonly keys: readonly Key[];
+  /** Of a one-phase commit in flight, in ascending order, if they say all of what it writes. */
+  readonly writes: readonly Write[] | undefined;
   /** What staged parts cover. */
   readonly spans: readonly Span[];
   /** Of a prepare: its read set, which blocks writers. */
@@ -29,6 +33,9 @@ export interface Holder {
   readonly sinceMs: number;
   waiters: (() => void)[];
 }
+
+/** What a key will hold when its holders are done: the value that the last one gives it, or as a decision will have it. */
+export type InFlight = { readonly value: Uint8Array | null } | { readonly holder: Holder };
 
 export class PendingWrites {
   readonly #byKey = new Map<Key, Holder[]>();
@@ -116,8 +123,25 @@ export class PendingWrites {
     return this.#spanWriter(span, upTo, except);
   }
 
+  /** What is in flight for the key; undefined: nothing that writes it. */
+  inFlight(key: Key): InFlight | undefined {
+    if (this.#withSpans.size > 0) {
+      const holder = this.#spanWriter({ start: key, end: keyAfter(key) }, TS_MAX);
+      if (holder !== undefined) return { holder };
+    }
+    const list = this.#byKey.get(key);
+    if (list === undefined) return undefined;
+    let last: Write | undefined;
+    for (const holder of list) {
+      if (holder.writes === undefined) return { holder };
+      // A key that was locked for update only is none of its writes.
+      last = writeOf(holder.writes, key) ?? last;
+    }
+    return last;
+  }
+
   /** A prepared record, other than `except`, that has read the key. */
-  readerOfKey(key: Key, except: TxnId): Holder | undefined {
+  readerOfKey(key: Key, except?: TxnId): Holder | undefined {
     for (const holder of this.#withReads) {
       if (holder.txnId === except) continue;
       for (const span of holder.reads) {
@@ -147,6 +171,18 @@ export class PendingWrites {
 
 function isPoint(span: Span): boolean {
   return span.end.length === span.start.length + 1 && span.end === keyAfter(span.start);
+}
+
+function writeOf(writes: readonly Write[], key: Key): Write | undefined {
+  let low = 0;
+  let high = writes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = writes[middle];
+    if (at !== undefined && at.key < key) low = middle + 1;
+    else high = middle;
+  }
+  return writes[low]?.key === key ? writes[low] : undefined;
 }
 
 /** The index of the first key at or above `key`. */

@@ -22,6 +22,7 @@ import { addMs, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
 import type { Hlc } from '../clock/hlc.ts';
+import type { ChangeRunner } from '../../src/kv/kv-client.ts';
 import type { QuorumClock } from '../clock/quorum-clock.ts';
 import type { SuspendWatch } from '../clock/suspend-watch.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
@@ -69,6 +70,8 @@ export interface ReplicaHost {
   neighbours(of: RangeDescriptor): readonly RangeDescriptor[];
   /** Something was proposed: Ready wants to run. */
   wake(rangeId: RangeId): void;
+  /** Runs a statement that another node has sent here; false: it cannot be run here. */
+  readonly runProgram: ChangeRunner;
 }
 
 export interface ReplicaSettings {
@@ -270,6 +273,7 @@ export class Replica {
       isPrepare: true,
       anchor: record.anchor,
       keys: holderKeys(record.writes, record.lockedKeys),
+      writes: undefined,
       spans: this.state.staged.get(record.txnId)?.spans ?? [],
       reads: record.reads,
       sinceMs: this.host.env.clock.monotonicMs(),

@@ -319,6 +319,7 @@ const REASONS = {
   lockLost: 'a row lock was lost with the leader of its range',
   unknown: 'the transaction is too old',
   stagedLost: 'a part of the transaction was lost',
+  elsewhere: 'the statement cannot be run there',
 } as const;
 
 /* ---------- large transactions ---------- */

@@ -12,10 +12,12 @@ import { KEY_MAX, KEY_MIN, intersectSpans } from '../../src/base/span.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';
 import type {
   BeginOptions,
+  ChangeRunner,
   KvClient,
   KvTxn,
   LatestScan,
   RangeInfo,
+  RowChange,
   ScanOptions,
   TableFence,
 } from '../../src/kv/kv-client.ts';
@@ -24,6 +26,7 @@ import { SYSTEM_SPAN } from '../../src/kv/keyspace.ts';
 import type { Attempted, Unrouted } from '../range/range-router.ts';
 import type { RangeReply, ScanRequest } from '../range/requests.ts';
 import { ClusterTxn } from './kv-txn.ts';
+import { changeAtOnce } from './row-change.ts';
 import type { TxnServices } from './txn-services.ts';
 import { REQUEST_TIMEOUT_MS } from './txn-services.ts';
 
@@ -38,6 +41,7 @@ const ADMIN_TRIES = 50;
 export class ClusterKvClient implements KvClient {
   readonly nodeId: NodeId;
   readonly #services: TxnServices;
+  #runner: ChangeRunner | undefined;
   #lastUniqueMs = 0;
   #uniqueCounter = 0;
 
@@ -52,6 +56,21 @@ export class ClusterKvClient implements KvClient {
 
   begin(options: BeginOptions): KvTxn {
     return new ClusterTxn(this.#services, options);
+  }
+
+  /* ---------- changes in one request ---------- */
+
+  changeAtOnce(change: RowChange, signal: AbortSignal): MaybePromise<boolean> {
+    return changeAtOnce(this.#services, change, signal);
+  }
+
+  onChange(runner: ChangeRunner): void {
+    this.#runner = runner;
+  }
+
+  /** At the leader: what another gateway has sent. */
+  runProgram(program: Uint8Array, txn: KvTxn): MaybePromise<boolean> {
+    return this.#runner?.(program, txn) ?? false;
   }
 
   /* ---------- latest reads ---------- */

@@ -1,6 +1,7 @@
 /**
  * One transaction at its gateway: the snapshot, the buffered writes, the read set, the locks. Implements `KvTxn`, the
- * contract with SQL; the protocol's rules that live here are TXN-1 (the gather), TXN-2 (snapshot reads), TXN-6 (grants
+ * contract with SQL; the protocol's rules that live here are TXN-1 (the gather, when something is first read or
+ * locked), TXN-2 (snapshot reads), TXN-6 (grants
  * are kept to be named at COMMIT) and TXN-13 (the snapshot moves only over reads that still hold).
  *
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
@@ -32,6 +33,7 @@ import type { LockGrant, LockRequest, LockedReply, RangeReply } from '../range/r
 import type { SendOptions, Unrouted } from '../range/range-router.ts';
 import { commitTxn } from './commit.ts';
 import type { WaitEnd } from './deadlock.ts';
+import { Grants } from './grants.ts';
 import { ReadSet } from './read-set.ts';
 import { revalidate } from './revalidation.ts';
 import { TxnCursor } from './txn-cursor.ts';
@@ -42,8 +44,6 @@ import { WriteBuffer } from './write-buffer.ts';
 /** Without a time-out of its own a lock is waited for until it comes, or the leader is lost: the longest timer. */
 const LOCK_WAIT_MAX_MS = 0x7fffffff;
 /** What nothing has been put in yet; never changed. */
-const NO_GRANTS: LockGrant[] = [];
-const NO_RANGES: number[] = [];
 const NO_FENCES: readonly TableFence[] = [];
 const NO_KEYS: ReadonlySet<Key> = new Set();
 const NO_BUMPS: ReadonlyMap<number, number> = new Map();
@@ -57,11 +57,7 @@ export class ClusterTxn implements KvTxn {
   readonly #reads = new ReadSet();
   /** Made with the first lock, as what follows: most transactions are small, and many lock nothing. */
   #lockedKeys: Set<Key> | undefined;
-  #grants: LockGrant[] = NO_GRANTS;
-  /** Ranges that were asked for locks: they may have given some, whatever has become of the answer. */
-  #lockRanges: number[] = NO_RANGES;
-  /** A request for locks ended without an answer. */
-  #hasUnanswered = false;
+  readonly #grants = new Grants();
   /** Schema versions this transaction has set, with the sequence number at which it did. */
   #bumps: { tableId: number; version: number; seq: number }[] = [];
   /** What writes were planned with; `seq` is that of the write before the first. */
@@ -78,16 +74,6 @@ export class ClusterTxn implements KvTxn {
     this.#cancellation = cancellationOf(options.signal);
     this.lockId = services.ids.next() as string as LockId;
     services.env.counters.txnsBegun++;
-    const gathering = isBroken('TXN-1')
-      ? Promise.resolve(services.hlc.read())
-      : services.clock.tryGather();
-    this.#gathering = gathering.then((ts) => {
-      this.#readTs ??= ts;
-      this.#gathering = undefined;
-      return this.#readTs;
-    });
-    // Nobody may ever ask for it.
-    this.#gathering.catch(() => undefined);
   }
 
   get hasWrites(): boolean {
@@ -95,7 +81,25 @@ export class ClusterTxn implements KvTxn {
   }
 
   readTs(): MaybePromise<Timestamp> {
-    return this.#readTs ?? this.#gathering ?? this.#ended();
+    return this.#readTs ?? this.#gathering ?? this.#gather();
+  }
+
+  /** TXN-1, when it is first needed: an opening request for locks may have spared it. */
+  #gather(): Promise<Timestamp> {
+    this.#live();
+    const { clock, hlc } = this.#services;
+    const gathering = isBroken('TXN-1') ? Promise.resolve(hlc.read()) : clock.tryGather();
+    this.#gathering = gathering.then(
+      (ts) => {
+        this.#gathering = undefined;
+        return (this.#readTs ??= ts);
+      },
+      (error: unknown) => {
+        this.#gathering = undefined;
+        throw error;
+      },
+    );
+    return this.#gathering;
   }
 
   /* ---------- reads ---------- */
@@ -199,8 +203,38 @@ export class ClusterTxn implements KvTxn {
     table: TableFence | undefined,
     options: LockOptions,
   ): MaybePromise<LockedRow[]> {
+    const reading = this.#readTs === undefined ? this.#openingReading(keys) : undefined;
     if (table !== undefined) this.#reads.addTable(table.tableId);
-    return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
+    if (reading === undefined) {
+      return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
+    }
+    const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
+    const reply = this.#sendLock(descriptor, keys, this.#fencesOf(table), [], options, reading);
+    return thenMaybe(reply, (answer): MaybePromise<LockedRow[]> => {
+      // The locks it may have given stay; all else is asked again, at a snapshot.
+      if (answer?.isGather !== true) {
+        return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
+      }
+      reached('lock: its answer was the gather');
+      this.#keepGrant(answer.grant);
+      this.#readTs = answer.hlc;
+      return keys.map((key, i) => this.#lockedRow(key, answer.rows[i], options));
+    });
+  }
+
+  /**
+   * The reading of this node's clock, if a first request for these locks goes to a leader whose clock makes that a
+   * gather. Undefined: the transaction has read something, or needs a round.
+   */
+  #openingReading(keys: readonly Key[]): Timestamp | undefined {
+    const { clock, router } = this.#services;
+    const first = keys[0];
+    const isFirst = this.#gathering === undefined && this.#reads.count === 0;
+    if (first === undefined || !isFirst || isBroken('TXN-1')) return undefined;
+    const descriptor = router.find(first);
+    const leader = router.leaderOf(descriptor.rangeId);
+    if (leader === undefined || !clock.isMajorityWith(leader)) return undefined;
+    return spanHasAll(descriptor, keys) ? clock.reading() : undefined;
   }
 
   #lock(
@@ -275,6 +309,7 @@ export class ClusterTxn implements KvTxn {
     fences: readonly TableFence[],
     fenceLocks: readonly number[],
     options: LockOptions,
+    opening?: Timestamp,
   ): MaybePromise<LockedReply | undefined> {
     // NB: it may have ended while it waited: what it locked from now on nobody would release.
     this.#live();
@@ -288,14 +323,15 @@ export class ClusterTxn implements KvTxn {
       strength: options.strength,
       wait: options.wait,
       timeoutMs: options.timeoutMs,
-      readTs: this.#readTs ?? (0 as Timestamp),
+      readTs: opening ?? this.#readTs ?? (0 as Timestamp),
+      isOpening: opening !== undefined,
       revalidate: this.#reads.within(descriptor),
     };
     const cancellation = new Cancellation();
     let why: WaitEnd | undefined;
     const onCancel = (): void => cancellation.cancel();
     const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
-    this.#noteAsked(descriptor.rangeId);
+    if (this.#grants.noteAsked(descriptor.rangeId)) this.#services.census.enter(this.lockId);
     const sent = router.send(descriptor, request, { timeoutMs, cancellation });
     if (!isPromise(sent)) return this.#lockAnswer(sent);
     this.#cancellation.onCancel(onCancel);
@@ -314,22 +350,15 @@ export class ClusterTxn implements KvTxn {
       },
       (error: unknown) => {
         end();
-        this.#hasUnanswered = true;
+        this.#grants.noteUnanswered();
         if (why === 'deadlock') {
           this.#services.env.counters.deadlocks++;
           throw new KvError('deadlock', 'deadlock detected');
         }
         if (why === undefined || this.#cancellation.isCancelled) throw error;
-        return this.#sendLock(descriptor, keys, fences, fenceLocks, options);
+        return this.#sendLock(descriptor, keys, fences, fenceLocks, options, opening);
       },
     );
-  }
-
-  #noteAsked(rangeId: number): void {
-    if (this.#lockRanges === NO_RANGES) {
-      this.#lockRanges = [rangeId];
-      this.#services.census.enter(this.lockId);
-    } else if (!this.#lockRanges.includes(rangeId)) this.#lockRanges.push(rangeId);
   }
 
   #lockAnswer(reply: RangeReply): LockedReply | undefined {
@@ -346,20 +375,14 @@ export class ClusterTxn implements KvTxn {
     throw new KvError('unavailable', 'the lock request was not answered');
   }
 
+  #keepGrant(grant: LockGrant): void {
+    this.#live();
+    this.#grants.keep(grant);
+  }
+
   /** Keeps the grant; moves the snapshot up to what was found, if what was read before allows it (TXN-13). */
   #onLocked(descriptor: RangeDescriptor, reply: LockedReply): MaybePromise<void> {
-    this.#live();
-    const { grant } = reply;
-    const at = this.#grants.findIndex((each) => each.rangeId === descriptor.rangeId);
-    const known = this.#grants[at];
-    if (known !== undefined && (known.term !== grant.term || known.stay !== grant.stay)) {
-      throw new KvError('conflict', 'row locks were lost with the leader of their range');
-    }
-    if (grant.stay !== 0) {
-      if (known !== undefined) this.#grants[at] = grant;
-      else if (this.#grants === NO_GRANTS) this.#grants = [grant];
-      else this.#grants.push(grant);
-    }
+    this.#keepGrant(reply.grant);
     const from = this.#readTs ?? (0 as Timestamp);
     if (reply.newestTs <= from) return undefined;
     reached('lock: the snapshot was moved');
@@ -477,18 +500,13 @@ export class ClusterTxn implements KvTxn {
         reads: this.#reads,
         writes: this.#writes,
         lockedKeys: this.#lockedKeys ?? NO_KEYS,
-        grants: this.#grants,
+        grants: this.#grants.list,
         fenceWrites:
           this.#bumps.length === 0
             ? NO_BUMPS
             : new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
         planned: this.#planned.filter((fence) => this.#fencesOf(fence).length > 0),
-        // NB: a request that was never answered may yet be granted: then the range is told all the same.
-        onReleased: (rangeId) => {
-          if (this.#hasUnanswered) return;
-          const at = this.#lockRanges.indexOf(rangeId);
-          if (at >= 0) this.#lockRanges.splice(at, 1);
-        },
+        onReleased: (rangeId) => this.#grants.noteReleased(rangeId),
       }),
     );
     if (!isPromise(committing)) {
@@ -518,30 +536,17 @@ export class ClusterTxn implements KvTxn {
   #commitReads(): MaybePromise<Timestamp> {
     const readTs = this.#readTs ?? (0 as Timestamp);
     const { counters } = this.#services.env;
-    if (this.#grants.length === 0) {
+    if (this.#grants.list.length === 0) {
       counters.txnsReadOnly++;
       this.#end();
       return readTs;
     }
-    return this.#checkGrants().then(() => {
+    const checked = this.#grants.check(this.#services.router, this.lockId, this.#sendOptions());
+    const held = checked.then(() => {
       counters.txnsReadOnly++;
-      this.#end();
       return readTs;
     });
-  }
-
-  async #checkGrants(): Promise<void> {
-    const { router } = this.#services;
-    for (const grant of this.#grants) {
-      const descriptor = router.byId(grant.rangeId);
-      if (descriptor === undefined) throw new KvError('conflict', 'a locked range has moved');
-      const request = { kind: 'checkGrant', lockId: this.lockId, grant } as const;
-      const reply = await router.send(descriptor, request, this.#sendOptions());
-      if (reply.kind !== 'done') {
-        this.#end();
-        throw new KvError('conflict', 'row locks were lost with the leader of their range');
-      }
-    }
+    return held.finally(() => this.#end());
   }
 
   rollback(): void {
@@ -553,11 +558,7 @@ export class ClusterTxn implements KvTxn {
     this.#isEnded = true;
     const { router, census, env } = this.#services;
     env.counters.txnsEnded++;
-    if (this.#lockRanges === NO_RANGES) return;
-    census.leave(this.lockId);
-    for (const rangeId of this.#lockRanges) router.castRelease(rangeId, this.lockId);
-    this.#lockRanges = NO_RANGES;
-    this.#grants = NO_GRANTS;
+    if (this.#grants.release(router, this.lockId)) census.leave(this.lockId);
   }
 
   /* ---------- helpers ---------- */

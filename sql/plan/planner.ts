@@ -3,7 +3,6 @@
  * not know of the catalog it asks for by throwing `CatalogMiss`.
  */
 import { must } from '../../src/base/assert.ts';
-import { thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import type { Change, ConflictRule } from '../algebra/change.ts';
 import type { Rel, RelColumn } from '../algebra/rel.ts';
@@ -16,6 +15,7 @@ import { bindInsert } from '../binder/insert.ts';
 import { ParameterTypes } from '../binder/parameters.ts';
 import { bindQuery, bindTopQuery } from '../binder/query.ts';
 import type { ScopeColumn } from '../binder/scope.ts';
+import { codecOf } from '../exec/table-codec.ts';
 import type { TableDescriptor } from '../catalog/descriptors.ts';
 import type { Batch, Operator } from '../exec/operator.ts';
 import { ProjectOperator } from '../exec/operators/row-operators.ts';
@@ -36,6 +36,7 @@ import { pointProject } from './point-plan.ts';
 import type {
   Execution,
   Plan,
+  PlannedChange,
   PlanRequest,
   Running,
   StatementPlanner,
@@ -72,7 +73,7 @@ export class Planner extends ConstantPlanner implements StatementPlanner {
       tables: distinctTables([table, ...tablesIn(change.source), ...subqueryTables(change)]),
       ...{ isReadOnly: false, isLatestRead: false, command: change.kind.toUpperCase() },
       pointRead: undefined,
-      pointChange: node.point === undefined ? undefined : pointChangeOf(node.point, change.kind),
+      pointChange: pointChangeOf(node.point, table, change.kind),
       open: (execution) => openChange(node, change.kind, execution),
       explain: () => explainChange(node),
     };
@@ -128,11 +129,19 @@ function pointReadOf(
   return (execution) => source(pointFrame(execution));
 }
 
-function pointChangeOf(point: PointChange, kind: Change['kind']): Plan['pointChange'] {
+function pointChangeOf(
+  point: PointChange | undefined,
+  table: TableDescriptor,
+  kind: Change['kind'],
+): PlannedChange | undefined {
+  if (point === undefined) return undefined;
   const word = wordOf(kind);
   const [none, single] = [`${word} 0`, `${word} 1`];
-  return (execution) =>
-    thenMaybe(point(pointFrame(execution)), (count) => (count === 0 ? none : single));
+  return {
+    table: codecOf(table).fence,
+    run: (execution) => point(pointFrame(execution)),
+    tag: (count) => (count === 0 ? none : single),
+  };
 }
 
 function wordOf(kind: Change['kind']): string {

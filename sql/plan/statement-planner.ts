@@ -3,7 +3,7 @@
  * planner is synchronous; where it meets a name that is not at hand it throws `CatalogMiss`, the session reads the
  * catalog, and plans again. Plans are immutable and shared between sessions.
  */
-import type { KvClient, KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
+import type { KvClient, KvTxn, LockOptions, TableFence } from '../../src/kv/kv-client.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Steps } from '../../src/base/steps.ts';
 import type { SchemaExpressions } from '../catalog/schema-change.ts';
@@ -43,6 +43,14 @@ export interface Running {
   tag(rowCount: number): string;
 }
 
+/** A change of at most one row of one table. */
+export interface PlannedChange {
+  readonly table: TableFence;
+  /** How many rows it has changed. */
+  run(execution: Execution): MaybePromise<number>;
+  tag(count: number): string;
+}
+
 export interface Plan {
   /** Undefined when the statement returns no rows. */
   readonly columns: readonly ResultColumn[] | undefined;
@@ -58,8 +66,8 @@ export interface Plan {
   open(execution: Execution): Steps<Running | undefined>;
   /** As `open`, for a query that gives at most one row, whose key it says; a latest read without `txn`. */
   readonly pointRead: ((execution: Execution) => MaybePromise<Row | undefined>) | undefined;
-  /** As `open`, for a change of at most one row without RETURNING: its tag. */
-  readonly pointChange: ((execution: Execution) => MaybePromise<string>) | undefined;
+  /** As `open`, for a change of at most one row without RETURNING. */
+  readonly pointChange: PlannedChange | undefined;
   /** EXPLAIN, a line each. */
   explain(): readonly string[];
 }

@@ -1,5 +1,5 @@
 /** The surroundings of a statement's execution, from the session's state. */
-import type { LockOptions } from '../../src/kv/kv-client.ts';
+import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
 import type { ExecPorts } from '../exec/operator.ts';
 import type { EvalContext } from '../functions/eval-context.ts';
 import type { Datum } from '../types/datum.ts';
@@ -12,6 +12,7 @@ const DDL_LOCK_TIMEOUT_MS = 10000;
 export function executionOf(
   ctx: SessionContext,
   statement: { readonly parameters: readonly Datum[]; readonly evalContext: EvalContext },
+  txn: KvTxn | undefined = ctx.block?.txn,
 ): Execution {
   const { parameters, evalContext } = statement;
   // NB: spelled out: this is made for every statement, and spreading costs several times as much.
@@ -22,7 +23,7 @@ export function executionOf(
     parameters,
     evalContext,
     kv: ctx.shared.kv,
-    txn: ctx.block?.txn,
+    txn,
     lock: lockOptions(ctx),
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { CatalogCache } from '../catalog/catalog-cache.ts';
 import type { SqlType } from '../types/sql-type.ts';
+import { typeOfOid } from '../types/sql-type.ts';
 import { LruCache } from './lru-cache.ts';
 import type { Plan } from '../plan/statement-planner.ts';
 
@@ -69,4 +70,26 @@ export function planKey(
   const types = declaredTypes.map((t) => (t === undefined ? '0' : `${t.oid}.${t.modifier}`));
   // NB: a text may hold several statements, whose errors name positions in the whole of it.
   return `${searchPath.join(',')}\0${types.join(',')}\0${start}\0${text}`;
+}
+
+/** What `planKey` was made of, where it can be told, and the statement is all of its text. */
+export function sourceOfKey(key: string):
+  | {
+      readonly searchPath: readonly string[];
+      readonly declaredTypes: readonly (SqlType | undefined)[];
+      readonly text: string;
+    }
+  | undefined {
+  const [path = '', types = '', start, ...rest] = key.split('\0');
+  const text = rest.join('\0');
+  const searchPath = path.split(',');
+  const declaredTypes = types === '' ? [] : types.split(',').map((type) => typeOfPiece(type));
+  const isSame = start === '0' && planKey({ text, declaredTypes }, searchPath) === key;
+  return isSame ? { searchPath, declaredTypes, text } : undefined;
+}
+
+function typeOfPiece(piece: string): SqlType | undefined {
+  const [oid, modifier] = piece.split('.').map(Number);
+  const type = oid === undefined || oid === 0 ? undefined : typeOfOid(oid);
+  return type === undefined ? undefined : { ...type, modifier: modifier ?? type.modifier };
 }

@@ -94,7 +94,8 @@ export class PlannedRunner {
     const { shared, settings, block } = this.#ctx;
     if (block?.catalog.isPrivate !== true) {
       const { generation } = shared.catalogCache;
-      prepared.ready = { plan, generation, searchPath: settings.config.searchPath };
+      const { searchPath } = settings.config;
+      prepared.ready = { plan, generation, searchPath, planKey: prepared.key?.text };
     }
     return plan;
   }
@@ -172,7 +173,10 @@ export class PlannedRunner {
   ): Steps<
     { readonly plan: () => Steps<Plan>; readonly parameters: readonly Datum[] } | undefined
   > {
-    const source = { text: lifted.text, declaredTypes: Array.from(lifted.kinds, kindType) };
+    const source: Source = {
+      text: lifted.text,
+      declaredTypes: Array.from(lifted.kinds, kindType),
+    };
     try {
       const [parsed] = this.#ctx.shared.statements.parse(lifted.text);
       const statement = parsed === undefined ? undefined : plannedOf(parsed.statement);
@@ -183,7 +187,7 @@ export class PlannedRunner {
         plan.parameterTypes,
         this.#ctx.settings.config.format,
       );
-      this.#ctx.shared.pointTexts.note(lifted, plan, this.#ctx);
+      this.#ctx.shared.pointTexts.note(lifted, { plan, planKey: source.key?.text }, this.#ctx);
       return { plan: () => this.plan(source, statement), parameters };
     } catch (error) {
       if (error instanceof SqlError) return undefined;
@@ -246,7 +250,7 @@ function checkReadOnly(ctx: SessionContext, plan: Plan): void {
   );
 }
 
-function plannedOf(statement: Statement): PlannedStatement | undefined {
+export function plannedOf(statement: Statement): PlannedStatement | undefined {
   switch (statement.kind) {
     case 'query':
     case 'insert':

@@ -12,9 +12,10 @@ import { KvError, SchemaMismatch } from '../../src/kv/kv-errors.ts';
 import { fromKv } from '../errors/from-kv.ts';
 import { SqlError } from '../errors/sql-error.ts';
 import { liftLiterals } from '../parser/literals.ts';
-import type { Execution, Plan } from '../plan/statement-planner.ts';
+import type { Execution, Plan, PlannedChange } from '../plan/statement-planner.ts';
 import type { Datum, Row } from '../types/datum.ts';
 import type { FormatContext } from '../types/format-context.ts';
+import { rowChangeOf } from './at-once.ts';
 import { executionOf } from './execution.ts';
 import { liftedValues } from './lifted-literals.ts';
 import type { Portal } from './portal.ts';
@@ -28,6 +29,7 @@ import { abandonBlock, endCommitted } from './transaction-statements.ts';
 /** A statement whose plan is at hand. */
 export interface PointCall {
   readonly plan: Plan;
+  readonly planKey: string | undefined;
   readonly parameters: readonly Datum[];
   /** The client is told the columns before the rows: the simple protocol. */
   readonly isDescribed: boolean;
@@ -52,19 +54,22 @@ export class PointRunner {
     if (ready === undefined || ready.generation !== catalogCache.generation) return undefined;
     if (ready.searchPath !== this.#ctx.settings.config.searchPath) return undefined;
     if (!this.#canRun(ready.plan, isAlone)) return undefined;
-    return { plan: ready.plan, parameters: portal.parameters, isDescribed: false };
+    const { plan, planKey } = ready;
+    return { plan, planKey, parameters: portal.parameters, isDescribed: false };
   }
 
   /** The one statement of a Query message, if it is known but for its literals, and can be run here. */
   callOfText(text: string): PointCall | undefined {
     const ctx = this.#ctx;
     const lifted = liftLiterals(text.endsWith(';') ? text.slice(0, -1) : text);
-    const plan = lifted === undefined ? undefined : ctx.shared.pointTexts.find(lifted, ctx);
-    if (lifted === undefined || plan === undefined || !this.#canRun(plan, true)) return undefined;
+    const ready = lifted === undefined ? undefined : ctx.shared.pointTexts.find(lifted, ctx);
+    if (lifted === undefined || ready === undefined) return undefined;
+    const { plan, planKey } = ready;
+    if (!this.#canRun(plan, true)) return undefined;
     try {
       const { format } = ctx.settings.config;
       const parameters = liftedValues(lifted, plan.parameterTypes, format);
-      return { plan, parameters, isDescribed: true };
+      return { plan, planKey, parameters, isDescribed: true };
     } catch (error) {
       // The general way says what is wrong, and where.
       if (error instanceof SqlError) return undefined;
@@ -114,8 +119,8 @@ export class PointRunner {
     const done = attempt(() => {
       return plan.pointChange === undefined
         ? this.#read(call, sink)
-        : thenMaybe(plan.pointChange(this.#execution(parameters)), (tag) => {
-            sink.complete(tag);
+        : thenMaybe(plan.pointChange.run(this.#execution(parameters)), (count) => {
+            sink.complete(plan.pointChange?.tag(count) ?? '');
             return true;
           });
     }, failed);
@@ -166,10 +171,39 @@ export class PointRunner {
 
   /* ---------- a change on its own ---------- */
 
-  #change({ plan, parameters }: PointCall, sink: ResultSink): MaybePromise<boolean> {
-    const ctx = this.#ctx;
+  #change(call: PointCall, sink: ResultSink): MaybePromise<boolean> {
+    const { plan } = call;
     const { pointChange } = plan;
     if (pointChange === undefined) return false;
+    const { changesAtOnce } = this.#ctx.shared;
+    if (!changesAtOnce.isWorthTrying(plan)) return this.#changeInBlock(call, pointChange, sink);
+    return thenMaybe(this.#changeAtOnce(call, pointChange), (isDone) => {
+      changesAtOnce.note(plan, isDone);
+      if (!isDone) return this.#changeInBlock(call, pointChange, sink);
+      sink.complete(pointChange.tag(1));
+      return true;
+    });
+  }
+
+  /** In one request to one leader; false: nothing has happened. */
+  #changeAtOnce(call: PointCall, change: PlannedChange): MaybePromise<boolean> {
+    const ctx = this.#ctx;
+    const { plan, planKey, parameters } = call;
+    const evalContext = this.#evalContextOf(ctx.settings.config.format);
+    const statement = rowChangeOf({
+      ...{ plan, change, planKey, parameters },
+      executionIn: (txn) => executionOf(ctx, { parameters, evalContext }, txn),
+      lockTimeoutMs: ctx.settings.config.lockTimeoutMs,
+    });
+    return ctx.shared.kv.changeAtOnce(statement, ctx.signal);
+  }
+
+  #changeInBlock(
+    { parameters }: PointCall,
+    change: PlannedChange,
+    sink: ResultSink,
+  ): MaybePromise<boolean> {
+    const ctx = this.#ctx;
     const block = ctx.newBlock(false);
     ctx.block = block;
     const failed = (error: unknown): boolean => {
@@ -183,10 +217,10 @@ export class PointRunner {
     };
     return attempt(() => {
       block.txn.mark();
-      return thenMaybe(pointChange(this.#execution(parameters)), (tag) =>
+      return thenMaybe(change.run(this.#execution(parameters)), (count) =>
         thenMaybe(block.txn.commit(), () => {
           endCommitted(ctx, block);
-          sink.complete(tag);
+          sink.complete(change.tag(count));
           return true;
         }),
       );

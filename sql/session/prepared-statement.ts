@@ -35,6 +35,8 @@ export interface ReadyPlan {
   /** Of the catalog cache. */
   readonly generation: number;
   readonly searchPath: readonly string[];
+  /** Under which it is in the plan cache. */
+  readonly planKey: string | undefined;
 }
 
 /** Plans a statement as far as it has to be to describe it. */

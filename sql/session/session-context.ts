@@ -6,6 +6,7 @@ import type { KvClient } from '../../src/kv/kv-client.ts';
 import { TransactionBlock } from './transaction-block.ts';
 import type { CatalogCache } from '../catalog/catalog-cache.ts';
 import { TxnCatalog } from '../catalog/txn-catalog.ts';
+import type { AtOnceHistory } from './at-once.ts';
 import type { Portal } from './portal.ts';
 import type { PreparedStatement } from './prepared-statement.ts';
 import type { PlanCache } from './plan-cache.ts';
@@ -28,6 +29,7 @@ export interface SharedState {
   readonly statements: StatementCache;
   readonly plans: PlanCache;
   readonly pointTexts: PointTexts;
+  readonly changesAtOnce: AtOnceHistory;
   readonly sequences: SequenceAllocator;
   readonly planner: StatementPlanner;
 }

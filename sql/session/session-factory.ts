@@ -3,6 +3,8 @@ import type { KvClient } from '../../src/kv/kv-client.ts';
 import { CatalogCache } from '../catalog/catalog-cache.ts';
 import { SqlError } from '../errors/sql-error.ts';
 import { SQLSTATE } from '../errors/sqlstate.ts';
+import { AtOnceHistory } from './at-once.ts';
+import { PeerChanges } from './peer-changes.ts';
 import { PlanCache } from './plan-cache.ts';
 import { PointTexts } from './point-texts.ts';
 import { SequenceAllocator } from './sequence-allocator.ts';
@@ -37,8 +39,11 @@ export class SqlSessionFactory implements SessionFactory {
       statements: new StatementCache(),
       plans: new PlanCache(catalogCache),
       pointTexts: new PointTexts(),
+      changesAtOnce: new AtOnceHistory(),
       sequences: new SequenceAllocator(kv, env),
     };
+    const peers = new PeerChanges(this.#shared);
+    kv.onChange((program, txn) => peers.run(program, txn));
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is to be a rejection

@@ -5,13 +5,16 @@
 import { probeState } from './probe-state.ts';
 
 export const PROBES = [
+  'change: waited for a record',
   'clock: a round was widened',
   'commit: the outcome was not known',
   'commit: regrouped after a split',
   'deadlock: a victim was chosen',
+  'fence: a change gathered first',
   'fence: a write gathered first',
   'lease: a latest read was refused',
   'lock: a grant was lost',
+  'lock: its answer was the gather',
   'lock: the snapshot was moved',
   'outcome: forgotten',
   'prepare: below the horizon',

@@ -123,6 +123,24 @@ export interface KvTxn {
   rollback(): void;
 }
 
+/** A statement on its own, of which it is hoped that it touches one range only: to be run where that is led (4.5). */
+export interface RowChange {
+  /** The one table it reads and writes. */
+  readonly table: TableFence;
+  /** Milliseconds; 0 waits for row locks without limit. */
+  readonly lockTimeoutMs: number;
+  /**
+   * Reads, locks and writes, with nothing but what `txn` gives; may be called several times, each from the start.
+   * False: it cannot be run like this, or fails, or changes nothing. Whatever has to wait leaves it standing for ever.
+   */
+  run(txn: KvTxn): MaybePromise<boolean>;
+  /** The same for the `ChangeRunner` of another node; undefined when it needs what only this session has. */
+  encode(): Uint8Array | undefined;
+}
+
+/** Runs what another node has encoded; as `RowChange.run`. */
+export type ChangeRunner = (program: Uint8Array, txn: KvTxn) => MaybePromise<boolean>;
+
 export interface LatestScan {
   readonly rows: readonly KvRow[];
   /** False: there is more, and the caller starts again as a snapshot. */
@@ -153,6 +171,14 @@ export interface KvClient {
     options: ScanOptions,
     signal: AbortSignal,
   ): MaybePromise<LatestScan>;
+
+  /**
+   * Locks, evaluates and commits in one request to one leader. False: nothing has happened, and the caller makes a
+   * transaction of it. Throws `lock_timeout`, `cancelled`, `ambiguous`.
+   */
+  changeAtOnce(change: RowChange, signal: AbortSignal): MaybePromise<boolean>;
+  /** Who runs what other nodes send. */
+  onChange(runner: ChangeRunner): void;
 
   /** Calls back when another node has changed the schema of a table (`version` is the new one; 0: dropped). */
   onSchemaChange(listener: (table: TableFence) => void): void;

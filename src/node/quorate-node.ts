@@ -31,7 +31,7 @@ import { ROUND_CODEC } from '../../cluster/clock/round-codec.ts';
 import type { RangeDescriptor } from '../../cluster/range/range-descriptor.ts';
 import { RANGE_CODEC } from '../../cluster/range/range-codec.ts';
 import { RangeRouter } from '../../cluster/range/range-router.ts';
-import { RangeSender } from '../../cluster/range/range-sender.ts';
+import { RangeSender, waitsForLocks } from '../../cluster/range/range-sender.ts';
 import type { RangeRequest } from '../../cluster/range/requests.ts';
 import type { RaftOptions } from '../../cluster/raft/raft-node.ts';
 import type { GroupLog } from '../../cluster/store/raft-group.ts';
@@ -246,6 +246,7 @@ export class QuorateNode {
         },
         suspendWatch: new SuspendWatch(env.clock, SUSPEND_TOLERANCE_MS),
         askSessions: (gateway, range, lockIds) => this.#census?.ask(gateway, range, lockIds),
+        runProgram: (program, txn) => this.kv.runProgram(program, txn),
         recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
       raftOptionsOf(settings),
@@ -255,7 +256,7 @@ export class QuorateNode {
       'range',
       (body, context) => {
         const request = body as RangeRequest;
-        const cancellation = request.kind === 'lock' ? context.cancellation() : undefined;
+        const cancellation = waitsForLocks(request) ? context.cancellation() : undefined;
         return store.handle(request, cancellation);
       },
       RANGE_CODEC,

@@ -21,6 +21,7 @@ import type {
   KvTxn,
   LatestScan,
   RangeInfo,
+  RowChange,
   ScanOptions,
   TableFence,
 } from '../../src/kv/kv-client.ts';
@@ -142,6 +143,34 @@ export class LocalKv implements KvClient, LocalStore {
   /** There are no other nodes. */
   onSchemaChange(): void {
     // Nobody to hear from.
+  }
+
+  onChange(): void {
+    // Nobody to run anything for.
+  }
+
+  /** As a transaction of one statement, unless it would have to wait. */
+  changeAtOnce(change: RowChange, signal: AbortSignal): MaybePromise<boolean> {
+    if (this.#options.isAsync === true) return false;
+    const txn = this.begin({ txnMaxBytes: Infinity, signal });
+    const hasRun = change.run(txn);
+    if (hasRun instanceof Promise) hasRun.catch(() => undefined);
+    if (hasRun !== true) {
+      txn.rollback();
+      return false;
+    }
+    // What has lost to another is run again as a transaction.
+    const isDone = (): boolean => true;
+    const hasLost = (error: unknown): boolean => {
+      if (error instanceof KvError && error.code === 'conflict') return false;
+      throw error;
+    };
+    try {
+      const committing = txn.commit();
+      return committing instanceof Promise ? committing.then(isDone, hasLost) : true;
+    } catch (error) {
+      return hasLost(error);
+    }
   }
 
   transferLeader(id: RangeId, to: NodeId): Promise<void> {

@@ -87,6 +87,7 @@ export class ReplicaBench {
         mvcc,
         settings: { leaseMs: 900, retentionMs: 3_600_000 },
         suspendWatch: this.suspendWatch,
+        runProgram: () => false,
         recover: (txnId) => this.recovered.push(txnId),
         neighbours: () => [],
         wake: () => undefined,

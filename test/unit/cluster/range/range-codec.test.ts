@@ -32,7 +32,7 @@ const requests = fc.oneof(
       wait: fc.constantFrom('block', 'nowait', 'skip'),
     },
     ...{ timeoutMs: fc.nat(), readTs: number, revalidate: list(span) },
-    ...{ fences: list(fence), fenceLocks: list(number) },
+    ...{ isOpening: fc.boolean(), fences: list(fence), fenceLocks: list(number) },
   }),
   fc.record({
     ...{ kind: fc.constant('prepare'), ...route, txnId: latin1(13), lockId: latin1(13) },
@@ -52,6 +52,7 @@ const replies = fc.oneof(
   fc.record({
     ...{ kind: fc.constant('locked'), rows: list(fc.record({ value, isGranted: fc.boolean() })) },
     ...{ grant, newestTs: number, hlc: number, isRevalidated: fc.boolean() },
+    isGather: fc.boolean(),
   }),
   fc.record({ kind: fc.constant('prepared'), ts: number, isPublished: fc.boolean() }),
   fc.record({ kind: fc.constant('committed'), ts: number }),

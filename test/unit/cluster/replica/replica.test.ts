@@ -197,6 +197,7 @@ describe('replica', () => {
         wait: 'block',
         timeoutMs: 0,
         readTs,
+        isOpening: false,
         revalidate: [],
         fences: [],
         fenceLocks: [],

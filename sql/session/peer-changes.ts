@@ -1,0 +1,148 @@
+/**
+ * Statements that other nodes have sent to be run at the leader of their range, which is here (at-once.ts): found in
+ * this node's plan cache by what makes a plan the same one, and run without a session. One that is not there is planned
+ * in the background, for the next of its kind; one whose plan is of another version of its table, or that asks for
+ * anything a session has, is not run.
+ */
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
+import { run } from '../../src/base/steps.ts';
+import type { KvTxn } from '../../src/kv/kv-client.ts';
+import { KvError } from '../../src/kv/kv-errors.ts';
+import { SqlError, internalError } from '../errors/sql-error.ts';
+import type { EvalContext, SequenceHooks } from '../functions/eval-context.ts';
+import type { Execution, Plan } from '../plan/statement-planner.ts';
+import type { TimeZone } from '../types/time-zone.ts';
+import { ReceivedProgram, runAtOnce } from './at-once.ts';
+import { LruCache } from './lru-cache.ts';
+import { sourceOfKey } from './plan-cache.ts';
+import { PlannedRunner, plannedOf } from './planned-runner.ts';
+import { SessionContext } from './session-context.ts';
+import type { SharedState } from './session-context.ts';
+
+/** Plans that are being made at a time, and keys that are not asked for again for a while. */
+const PLANNING_MAX = 8;
+const UNPLANNABLE_MAX = 1024;
+const WORK_MEM_BYTES = 1 << 20;
+
+export class PeerChanges {
+  readonly #shared: SharedState;
+  readonly #planning = new Set<string>();
+  readonly #unplannable = new LruCache<string, true>(UNPLANNABLE_MAX);
+  readonly #signal = new AbortController().signal;
+
+  constructor(shared: SharedState) {
+    this.#shared = shared;
+  }
+
+  /** As `ChangeRunner`. */
+  run(bytes: Uint8Array, txn: KvTxn): MaybePromise<boolean> {
+    const program = new ReceivedProgram(bytes);
+    const { planKey, table } = program;
+    const plan = this.#shared.plans.get(planKey);
+    if (plan === undefined) {
+      this.#plan(planKey);
+      return false;
+    }
+    const change = plan.pointChange;
+    const { tableId, version } = table;
+    if (change?.table.tableId !== tableId || change.table.version !== version) return false;
+    return runAtOnce(change, () => this.#execution(program.parameters(plan.parameterTypes), txn));
+  }
+
+  #execution(parameters: Execution['parameters'], txn: KvTxn): Execution {
+    return {
+      signal: this.#signal,
+      workMemBytes: WORK_MEM_BYTES,
+      pause: () => Promise.resolve(),
+      parameters,
+      evalContext: NO_SESSION,
+      kv: this.#shared.kv,
+      txn,
+      lock: { strength: 'update', wait: 'block', timeoutMs: 0 },
+    };
+  }
+
+  #plan(planKey: string): void {
+    const isBusy = this.#planning.size >= PLANNING_MAX || this.#planning.has(planKey);
+    if (isBusy || this.#unplannable.get(planKey) === true) return;
+    this.#planning.add(planKey);
+    void this.#tryPlan(planKey)
+      .catch((error: unknown) => {
+        if (!(error instanceof SqlError) && !(error instanceof KvError)) throw error;
+        return undefined;
+      })
+      .then((plan) => {
+        this.#planning.delete(planKey);
+        if (plan === undefined) this.#unplannable.set(planKey, true);
+      });
+  }
+
+  async #tryPlan(planKey: string): Promise<Plan | undefined> {
+    const source = sourceOfKey(planKey);
+    if (source === undefined) return undefined;
+    const ctx = new SessionContext(this.#shared, {
+      ...{ user: '', database: '', processId: 0, onFatal: () => undefined },
+      parameters: new Map(),
+    });
+    ctx.settings.setDefaults(new Map([['search_path', source.searchPath.map(quoted).join(', ')]]));
+    const [parsed] = this.#shared.statements.parse(source.text);
+    const statement = parsed === undefined ? undefined : plannedOf(parsed.statement);
+    if (statement === undefined) return undefined;
+    const { text, declaredTypes } = source;
+    await run(new PlannedRunner(ctx).plan({ text, declaredTypes }, statement));
+    return this.#shared.plans.get(planKey);
+  }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function noSession(): never {
+  throw internalError('a statement without a session asked for one');
+}
+
+/** Whatever a statement asks for beyond its parameters is its session's. */
+const NO_SESSION: EvalContext = {
+  get timeZone(): TimeZone {
+    return noSession();
+  },
+  get extraFloatDigits(): number {
+    return noSession();
+  },
+  get byteaOutput(): 'hex' {
+    return noSession();
+  },
+  get statementMicros(): bigint {
+    return noSession();
+  },
+  get transactionMicros(): bigint {
+    return noSession();
+  },
+  get currentUser(): string {
+    return noSession();
+  },
+  get sessionUser(): string {
+    return noSession();
+  },
+  get database(): string {
+    return noSession();
+  },
+  get currentSchema(): string {
+    return noSession();
+  },
+  get backendPid(): number {
+    return noSession();
+  },
+  get versionText(): string {
+    return noSession();
+  },
+  get sequences(): SequenceHooks {
+    return noSession();
+  },
+  clockMicros: noSession,
+  random: noSession,
+  randomBytes: noSession,
+  setting: noSession,
+  sleep: noSession,
+};

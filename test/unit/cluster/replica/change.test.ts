@@ -1,0 +1,199 @@
+/** Statements that are run where their range is led: what they read, wait for and refuse. One replica, an acceptor of one. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type {
+  ChangeRequest,
+  PrepareRequest,
+  RangeReply,
+} from '../../../../cluster/range/requests.ts';
+import type { LockId, TxnId } from '../../../../src/base/ids.ts';
+import { makeTxnId, nodeId } from '../../../../src/base/ids.ts';
+import { KEY_MAX, KEY_MIN, key } from '../../../../src/base/span.ts';
+import type { Key } from '../../../../src/base/span.ts';
+import { TS_ZERO } from '../../../../src/base/timestamp.ts';
+import { thenMaybe } from '../../../../src/base/maybe-promise.ts';
+import type { KvTxn } from '../../../../src/kv/kv-client.ts';
+import { KvError } from '../../../../src/kv/kv-errors.ts';
+import { ReplicaBench } from '../../../support/replica-bench.ts';
+
+const a = key('\x10\x01\x05a');
+const outside = key('\x10\x01\x04');
+const b = key('\x10\x01\x05b');
+const span = { start: KEY_MIN, end: KEY_MAX };
+let bench: ReplicaBench;
+let counter = 0;
+
+beforeEach(async () => {
+  bench = await ReplicaBench.open();
+  await bench.lead();
+});
+
+function newTxn(): TxnId {
+  return makeTxnId(bench.hlc.read(), nodeId(1), ++counter);
+}
+
+function change(
+  run: ChangeRequest['program'],
+  over: Partial<ChangeRequest> = {},
+): Promise<RangeReply> {
+  const txnId = newTxn();
+  return bench.ask({
+    ...{ kind: 'change', txnId, lockId: txnId as string as LockId, anchor: a },
+    ...{ readTs: bench.hlc.read(), timeoutMs: 0, program: run, ...over },
+  });
+}
+
+/** `UPDATE ... SET value = value || text`, of a row that need not be there. */
+function append(k: Key, text: string): { run: (txn: KvTxn) => boolean | Promise<boolean> } {
+  const options = { strength: 'update', wait: 'block', timeoutMs: 0 } as const;
+  return {
+    run: (txn) =>
+      thenMaybe(txn.lock([k], undefined, options), ([row]) => {
+        const before = row?.value === undefined ? '' : Buffer.from(row.value).toString();
+        void txn.put(k, Buffer.from(before + text), undefined);
+        return true;
+      }),
+  };
+}
+
+async function read(k: Key): Promise<string | undefined> {
+  const reply = await bench.ask({ kind: 'get', keys: [k], ts: TS_ZERO, fences: [] });
+  const value = reply.kind === 'values' ? reply.values[0] : undefined;
+  return value === undefined ? undefined : Buffer.from(value).toString();
+}
+
+function prepare(over: Partial<PrepareRequest>): Promise<RangeReply> {
+  return bench.ask({
+    ...{ kind: 'prepare', txnId: newTxn(), lockId: 'rival' as LockId, onePhase: false, span },
+    ...{ readTs: bench.hlc.read(), reads: [], fences: [], planned: [], writes: [] },
+    ...{ fenceWrites: [], lockedKeys: [], grant: undefined, stagedParts: 0, anchor: a },
+    ...{ participants: [span], isFirstSend: true, ...over },
+  });
+}
+
+function lock(lockId: string, k: Key): Promise<RangeReply> {
+  return bench.ask({
+    ...{ kind: 'lock', lockId: lockId as LockId, keys: [k], strength: 'update', wait: 'block' },
+    ...{ timeoutMs: 0, readTs: bench.hlc.read(), isOpening: false },
+    ...{ revalidate: [], fences: [], fenceLocks: [] },
+  });
+}
+
+async function settled(reply: Promise<RangeReply>): Promise<RangeReply | undefined> {
+  let found: RangeReply | undefined;
+  void reply.then((value) => (found = value));
+  await bench.settle();
+  return found;
+}
+
+describe('a change at the leader', () => {
+  it('reads, writes and commits in one entry', async () => {
+    const done = change(append(a, 'x'));
+    await bench.settle();
+    expect(bench.log).toHaveLength(1);
+    await bench.commit();
+    expect(await done).toMatchObject({ kind: 'committed' });
+    expect(await read(a)).toBe('x');
+  });
+
+  it('builds on what is in flight: many changes of a row go in one round', async () => {
+    const all = ['1', '2', '3'].map((text) => change(append(a, text)));
+    await bench.settle();
+    expect(bench.log).toHaveLength(3);
+    await bench.commit();
+    const stamps = (await Promise.all(all)).map((reply) => reply.kind === 'committed' && reply.ts);
+    expect([...stamps].sort()).toEqual(stamps);
+    expect(await read(a)).toBe('123');
+  });
+
+  it('is lost with what it was built on', async () => {
+    const all = [change(append(a, '1')), change(append(a, '2'))];
+    await bench.settle();
+    bench.replica.onFollower();
+    expect(await Promise.all(all)).toEqual([{ kind: 'lost' }, { kind: 'lost' }]);
+  });
+
+  it('TXN-14: stands in the queue of a row lock, and those behind it wait for it', async () => {
+    expect(await lock('one', a)).toMatchObject({ kind: 'locked' });
+    const changing = change(append(a, 'x'));
+    expect(await settled(changing)).toBeUndefined();
+    const second = lock('two', a);
+    await bench.ask({ kind: 'release', lockId: 'one' as LockId });
+    await bench.settle();
+    await bench.commit();
+    await bench.commit();
+    expect(await changing).toMatchObject({ kind: 'committed' });
+    const got = await second;
+    expect(got.kind === 'locked' && String(got.rows[0]?.value)).toBe('x');
+  });
+
+  it('gives up its place when its time-out is over, and leaves no lock', async () => {
+    await lock('one', a);
+    const changing = change(append(a, 'x'), { timeoutMs: 100 });
+    await bench.settle();
+    bench.advance(101);
+    expect(await changing).toEqual({ kind: 'lockRefused', reason: 'timeout' });
+    await bench.ask({ kind: 'release', lockId: 'one' as LockId });
+    expect(await lock('two', a)).toMatchObject({ kind: 'locked' });
+  });
+
+  it('TXN-7: waits for a record that writes its row, and for one that has read it', async () => {
+    const writes = [{ key: a, value: Buffer.from('w') }];
+    for (const over of [{ writes }, { reads: [{ start: a, end: b }] }]) {
+      const txnId = newTxn();
+      const preparing = prepare({ txnId, ...over });
+      await bench.settle();
+      await bench.commit();
+      const prepared = await preparing;
+      const changing = change(append(a, 'x'));
+      expect(await settled(changing)).toBeUndefined();
+      const commitTs = prepared.kind === 'prepared' ? prepared.ts : TS_ZERO;
+      const resolving = bench.ask({ kind: 'resolve', txnId, anchor: a, span, commitTs });
+      await bench.settle();
+      await bench.commit();
+      await bench.commit();
+      expect(await changing).toMatchObject({ kind: 'committed' });
+      await resolving;
+    }
+    expect(await read(a)).toBe('wxx');
+  });
+
+  it('TXN-5: its key stands in the gate while it gathers after a latest read', async () => {
+    await read(a);
+    const changing = change(append(a, 'x'));
+    const reading = read(a);
+    await bench.settle();
+    await bench.commit();
+    expect(await changing).toMatchObject({ kind: 'committed' });
+    expect(await reading).toBe('x');
+  });
+
+  it.each<[string, (txn: KvTxn) => void]>([
+    ['a key of another range', (txn) => void txn.put(outside, Buffer.of(1), undefined)],
+    ['a scan', (txn) => void txn.scan(span, undefined)],
+    ['another schema', (txn) => void txn.put(a, Buffer.of(1), { tableId: 1, version: 9 })],
+    ['nothing to write', () => undefined],
+  ])('is refused, and has no effect: %s', async (_, run) => {
+    bench = await ReplicaBench.open(a);
+    await bench.lead();
+    const guarded = (txn: KvTxn): boolean => {
+      try {
+        run(txn);
+        return true;
+      } catch (error) {
+        if (error instanceof KvError) return false;
+        throw error;
+      }
+    };
+    expect(await change({ run: guarded })).toMatchObject({ reason: 'elsewhere' });
+    expect(bench.log).toHaveLength(0);
+  });
+
+  it('is not run again under an id that recovery has given up', async () => {
+    const txnId = newTxn();
+    const voting = bench.ask({ kind: 'vote', txnId, anchor: a, span });
+    await bench.settle();
+    await bench.commit();
+    expect(await voting).toMatchObject({ kind: 'vote', vote: 'aborted' });
+    expect(await change(append(a, 'x'), { txnId })).toMatchObject({ reason: 'elsewhere' });
+  });
+});
