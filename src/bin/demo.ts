@@ -13,7 +13,8 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ConfigError, MEMBERS_MAX } from '../node/config.ts';
+import { ConfigError, MEMBERS_MAX, decodeConfig } from '../node/config.ts';
+import { heapFlags } from '../node/memory-shares.ts';
 import { lockDirectory } from '../env/node/directory-lock.ts';
 import { SETTING_FLAGS, settingArguments, settingsOf } from './setting-flags.ts';
 
@@ -32,10 +33,9 @@ interface DemoOptions {
   readonly restartAfterMs: number;
   readonly nodes: readonly DemoNode[];
   readonly passOn: readonly string[];
+  /** As it was said now; undefined: as it was said before, if at all. */
+  readonly memoryBytes: number | undefined;
 }
-
-/** Most of what a statement allocates is garbage when it ends: a larger nursery lets it die there. */
-const NODE_FLAGS = ['--max-semi-space-size=32'];
 
 /** How long the nodes may take until they serve, and to stop. */
 const READY_MAX_MS = 60_000;
@@ -94,13 +94,14 @@ function parseOptions(args: readonly string[]): DemoOptions {
     peerPort: peerPort + i,
   }));
   // What is wrong is said here, not in the logs of the nodes.
-  settingsOf(values);
+  const { memoryBytes } = settingsOf(values);
   return {
     dataDir: path.resolve(values.data),
     host: values.host,
     restartAfterMs: intOf('restart-after', values['restart-after'], 0, 3600) * 1000,
     nodes,
     passOn: settingArguments(values),
+    memoryBytes,
   };
 }
 
@@ -174,8 +175,9 @@ class Demo {
     const child = spawn(
       process.execPath,
       [
+        ...heapFlags(this.#options.memoryBytes ?? knownMemory(dir)),
+        // Later ones hold.
         ...process.execArgv,
-        ...NODE_FLAGS,
         fileURLToPath(new URL('./quorate.js', import.meta.url)),
         'start',
         ...['--data', dir, '--id', String(node.id), '--host', node.host],
@@ -248,6 +250,13 @@ class Demo {
     while (this.#children.size > 0 && performance.now() < deadline) await sleep(20);
     for (const child of this.#children.values()) child.kill('SIGKILL');
   }
+}
+
+/** The budget that a node was given at an earlier start. */
+function knownMemory(dir: string): number | undefined {
+  const file = path.join(dir, 'node.json');
+  if (!fs.existsSync(file)) return undefined;
+  return decodeConfig(fs.readFileSync(file, 'utf8'), file).settings.memoryBytes;
 }
 
 /** The id that all nodes of this directory share; made once. */
