@@ -25,6 +25,10 @@ const HELP = `usage: quorate COMMAND [options]
              --cluster-id NAME  --host H  --sql-port P  --http-port P
              --reads lease|quorum  --raft-batch on|off|N  --raft-pipeline on|off|N
              --group-commit on|off  --retention SECONDS  --memory SIZE (2GiB)
+           or all nodes of a cluster that this host has, a process each
+             --nodes-per-host N  --data DIR  --host H (127.0.0.1)  --restart-after SECONDS (5)
+             --sql-port P (7432)  --http-port P (7480)  --peer-port P (7532): the first of each
+             --init-nodes ...: of several hosts; the members on H run here
   sql      a small SQL shell: --url postgres://HOST:PORT/DB  [-c SQL]
   status   nodes and ranges of a cluster: --data DIR or --http HOST:PORT
   check    is a history strictly serializable? FILE (JSON lines; see docs/testing.md)

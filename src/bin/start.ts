@@ -35,13 +35,16 @@ import { QuorateNode } from '../node/quorate-node.ts';
 import { GarbageSweeper } from '../../sql/catalog/garbage-sweeper.ts';
 import { Planner } from '../../sql/plan/planner.ts';
 import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
+import { isForHost, runStartHost } from './start-host.ts';
 import { SETTING_FLAGS, settingsOf } from './setting-flags.ts';
+import { knownNodes } from './supervisor.ts';
 import { LEVEL_ENGINE_DEFAULTS, LevelEngine } from '../../storage/engine/level-engine.ts';
 
 /** Both are the one database of the cluster. */
 const DATABASES = ['postgres', 'quorate'];
 
 export async function runStart(args: readonly string[]): Promise<number> {
+  if (isForHost(args)) return runStartHost(args);
   const { config, dir } = readConfig(args);
   const lock = await lockDirectory(dir);
   if (lock === undefined) throw new ConfigError(`another process is running on ${dir}`);
@@ -150,6 +153,9 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
     values['init-nodes'] === undefined ? known?.members : parseMembers(values['init-nodes']);
   const id = values.id === undefined ? known?.nodeId : Number(values.id);
   const self = members?.find((member) => member.id === id);
+  if (known === undefined && knownNodes(dir).length > 0) {
+    throw new ConfigError(`${dir} holds several nodes: start them with --nodes-per-host`);
+  }
   if (members === undefined || id === undefined || self === undefined) {
     throw new ConfigError(
       'a node starts for the first time with --id N and --init-nodes 1=HOST:PORT,...',

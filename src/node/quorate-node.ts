@@ -51,6 +51,7 @@ import { RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
 import type { NodeConfig } from './config.ts';
 import type { MemoryShares } from './memory-shares.ts';
 import { DEFAULT_MEMORY_BYTES, sharesOf } from './memory-shares.ts';
+import { acceptorsOf } from './placement.ts';
 import { limitsOf, withDefaults } from './session-defaults.ts';
 import { RAFT_BATCH_MAX } from './config.ts';
 
@@ -165,7 +166,7 @@ export class QuorateNode {
     this.#log = durable.log;
     this.hlc = new Hlc(env.clock, durable.floor);
     const members = config.members.map((member) => nodeId(member.id));
-    const acceptors = members.slice(0, members.length >= 5 ? 5 : members.length >= 3 ? 3 : 1);
+    const acceptors = acceptorsOf(members);
     this.#guard = new ClockGuard(
       { clock: env.clock, hlc: this.hlc },
       ...([this.#self, acceptors, config.settings.maxClockAheadMs] as const),
