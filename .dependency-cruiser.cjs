@@ -44,7 +44,7 @@ module.exports = {
     only(
       'env-node',
       '^src/env/node/',
-      '^(src/(base|env)/|node_modules/(pino|@types)|node:|[a-z_/]+$)',
+      '^(src/(base|env)/|node_modules/(pino|@types)|node:|[a-z0-9_/]+$)',
     ),
     only('raft', '^cluster/raft/', '^(src/base/|src/env/env\\.ts|cluster/raft/)'),
     only(

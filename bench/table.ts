@@ -1,7 +1,7 @@
 /** Measurements for people: what was measured, and what it cost the nodes, so that a figure explains itself. */
 import { mergeDistributions } from './driver/histogram.ts';
 import { totalCounters } from './driver/observe.ts';
-import type { Distribution, Measurement } from './driver/result.ts';
+import type { Distribution, GcUsage, Measurement } from './driver/result.ts';
 import { spreadOf } from './statistics.ts';
 import { tpmCOf } from './workloads/tpcc/definition.ts';
 
@@ -89,7 +89,7 @@ function openLines({ mode, backlog, driver }: Measurement): readonly string[] {
 function costLines(measured: Measurement): readonly string[] {
   const { nodes, driver, operations, seconds } = measured;
   const perOperation = (value: number): number => (operations === 0 ? 0 : value / operations);
-  const lines = nodes.map(({ name, cpuSeconds, rssMaxBytes }) => {
+  const lines = nodes.map(({ name, cpuSeconds, rssMaxBytes, gc }) => {
     const cpu =
       cpuSeconds === undefined
         ? 'CPU not known'
@@ -97,7 +97,7 @@ function costLines(measured: Measurement): readonly string[] {
           `(${((cpuSeconds / seconds) * 100).toFixed(0)} % of a core)`;
     const rss =
       rssMaxBytes === undefined ? '' : `, ${Math.round(rssMaxBytes / 1048576)} MiB at most`;
-    return `  ${name.padEnd(12)} ${cpu}${rss}`;
+    return `  ${name.padEnd(12)} ${cpu}${rss}${pausesOf(gc)}`;
   });
   const us = (perOperation(driver.cpuSeconds) * 1e6).toFixed(1);
   lines.push(
@@ -111,6 +111,13 @@ function costLines(measured: Measurement): readonly string[] {
     lines.push(`    ${name.padEnd(28)} ${significant(perOperation(value))}`);
   }
   return lines;
+}
+
+/** Of the node's one thread. */
+function pausesOf(gc: GcUsage | undefined): string {
+  if (gc === undefined) return '';
+  const { pauses, ms, longestMs } = gc;
+  return `, GC ${ms.toFixed(0)} ms in ${pauses} pauses, longest ${longestMs.toFixed(1)} ms`;
 }
 
 function countsOf(counts: Readonly<Record<string, number>>): string {

@@ -10,7 +10,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { QuorateError } from '../../src/base/errors.ts';
-import { countersOf, cpuSecondsOf, fetchStatus, rssBytesOf } from './observe.ts';
+import { countersOf, cpuSecondsOf, fetchStatus, pausesOf, rssBytesOf } from './observe.ts';
 import { connectSession } from './session.ts';
 import type { DriverSession, Endpoint, Observation, Target } from './target.ts';
 
@@ -79,6 +79,7 @@ async function observeNode({ name, host, httpPort, pid }: ClusterNode): Promise<
     cpuSeconds: pid === undefined ? undefined : cpuSecondsOf(pid),
     rssBytes: pid === undefined ? undefined : rssBytesOf(pid),
     ...countersOf(status),
+    pauses: pausesOf(status),
   };
 }
 

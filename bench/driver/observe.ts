@@ -3,8 +3,8 @@
  * numbers of `GET /status`, whatever they are called. Reading never fails: what cannot be told is left out.
  */
 import fs from 'node:fs';
-import type { NodeUsage } from './result.ts';
-import type { Observation } from './target.ts';
+import type { GcUsage, NodeUsage } from './result.ts';
+import type { Observation, Pauses } from './target.ts';
 
 /** Of /proc/PID/stat: Linux tells user space 100 ticks a second on every architecture. */
 const TICKS_PER_SECOND = 100;
@@ -70,6 +70,30 @@ export function countersOf(status: unknown): Pick<Observation, 'counters' | 'gau
   return { counters, gauges };
 }
 
+/** Undefined when the status does not have them. */
+export function pausesOf(status: unknown): Pauses | undefined {
+  const { uptimeMs, gcLongest } = (status ?? {}) as Partial<Pauses>;
+  return typeof uptimeMs === 'number' && Array.isArray(gcLongest)
+    ? { uptimeMs, gcLongest }
+    : undefined;
+}
+
+/** Those that began before the first observation count to the window when they ended after it. */
+function gcBetween(
+  before: Pauses | undefined,
+  after: Pauses | undefined,
+  counters: Readonly<Record<string, number>>,
+): GcUsage | undefined {
+  const { gcPauses: pauses, gcMs: ms } = counters;
+  if (before === undefined || after === undefined || pauses === undefined || ms === undefined) {
+    return undefined;
+  }
+  // A process that began again has had all of its pauses since.
+  const sinceMs = after.uptimeMs < before.uptimeMs ? 0 : before.uptimeMs;
+  const longest = after.gcLongest.find(({ endedMs }) => endedMs > sinceMs);
+  return { pauses, ms, longestMs: longest?.ms ?? 0 };
+}
+
 /** Between two observations of the same nodes, with the largest resident sizes sampled between them. */
 export function usageBetween(
   before: readonly Observation[],
@@ -79,11 +103,13 @@ export function usageBetween(
   return after.map((node, i) => {
     const first = before[i];
     const rss = [first?.rssBytes, node.rssBytes, rssMax[i]].filter((each) => each !== undefined);
+    const counters = differences(first?.counters ?? {}, node.counters);
     return {
       name: node.name,
       cpuSeconds: difference(first?.cpuSeconds, node.cpuSeconds),
       rssMaxBytes: rss.length === 0 ? undefined : Math.max(...rss),
-      counters: differences(first?.counters ?? {}, node.counters),
+      counters,
+      gc: gcBetween(first?.pauses, node.pauses, counters),
       gauges: node.gauges,
     };
   });

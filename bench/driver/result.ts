@@ -121,6 +121,15 @@ export interface NodeUsage {
   readonly rssMaxBytes?: number | undefined;
   /** Differences of all counters the node publishes; empty when it publishes none. */
   readonly counters: Readonly<Record<string, number>>;
+  /** Garbage collections in the window; undefined where the node does not tell. */
+  readonly gc?: GcUsage | undefined;
   /** Values at the end of the window of what is no counter: sizes, maxima. */
   readonly gauges: Readonly<Record<string, number>>;
+}
+
+/** Milliseconds that the node did nothing else. */
+export interface GcUsage {
+  readonly pauses: number;
+  readonly ms: number;
+  readonly longestMs: number;
 }

@@ -22,6 +22,13 @@ export interface Observation {
   readonly rssBytes?: number | undefined;
   readonly counters: Readonly<Record<string, number>>;
   readonly gauges: Readonly<Record<string, number>>;
+  readonly pauses?: Pauses | undefined;
+}
+
+/** Garbage collections, as `GET /status` has them. */
+export interface Pauses {
+  readonly uptimeMs: number;
+  readonly gcLongest: readonly { readonly endedMs: number; readonly ms: number }[];
 }
 
 /** Where the Postgres protocol is spoken. */

@@ -167,7 +167,11 @@ export class MemCluster {
         sockets,
         disk: new MemDisk(),
         engine: new MemEngine(),
-        usage: () => ({ rssBytes: process.memoryUsage.rss(), counters: {} }),
+        usage: () => ({
+          ...{ rssBytes: process.memoryUsage.rss(), heapUsedBytes: 0 },
+          ...{ heapLimitBytes: 0, externalBytes: 0, counters: {} },
+          ...{ uptimeMs: 0, gcLongest: [] },
+        }),
         makeSessions: (kv, isReady) =>
           new SqlSessionFactory(kv, env, {
             planner: new Planner(),

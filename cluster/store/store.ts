@@ -59,10 +59,21 @@ const LEADER_TICK_MS = 1000;
 const UNKNOWN_RANGE_MS = 2000;
 const UNKNOWN_RANGES_MAX = 10_000;
 
+export interface StoreOptions extends RaftOptions {
+  /** `tailBytesMax` of all ranges together, an equal share each. */
+  readonly tailsBytesMax: number;
+  /**
+   * Writes that come faster than checkpoints wait for them. Otherwise the memory tables outgrow their size, and more is
+   * written at a time.
+   */
+  readonly isHoldingBack: boolean;
+}
+
 export class Store {
   readonly #ports: StorePorts;
   readonly #host: ReplicaHost;
   readonly #options: RaftOptions;
+  readonly #isHoldingBack: boolean;
   readonly #groups = new Map<RangeId, RaftGroup>();
   readonly #dirty = new Set<RaftGroup>();
   /** Ranges that peers speak of and this node does not have: since when, or when it last asked. */
@@ -76,7 +87,7 @@ export class Store {
   constructor(
     ports: StorePorts,
     host: Omit<ReplicaHost, 'neighbours' | 'wake'>,
-    options: RaftOptions,
+    options: StoreOptions,
   ) {
     this.#ports = ports;
     this.#collector = new VersionCollector({
@@ -84,7 +95,8 @@ export class Store {
       scheduler: ports.env.scheduler,
       onFatal: ports.onFatal,
     });
-    this.#options = options;
+    this.#options = withSharedTails(options, this.#groups);
+    this.#isHoldingBack = options.isHoldingBack;
     this.#host = {
       ...host,
       neighbours: (of) => this.#neighbours(of),
@@ -145,6 +157,10 @@ export class Store {
   handle(request: RangeRequest, cancellation?: Cancellation): MaybePromise<RangeReply> {
     const group = this.#groups.get(rangeId(request.rangeId));
     if (group === undefined) return { kind: 'moved', descriptors: this.descriptors() };
+    const { mvcc } = this.#ports;
+    if (this.#isHoldingBack && request.kind === 'prepare' && mvcc.isFull()) {
+      return mvcc.whenRoom().then(() => this.handle(request, cancellation));
+    }
     return group.replica.handle(request, cancellation);
   }
 
@@ -385,6 +401,17 @@ function statesIn(
   return local
     .filter(({ key }) => key.endsWith(`/${STATE_BLOB}`))
     .map(({ value }) => RangeState.decode(value));
+}
+
+/** The more ranges a node has, the less of each one's log it keeps in memory. */
+function withSharedTails(options: StoreOptions, ranges: { readonly size: number }): RaftOptions {
+  const { tailBytesMax, tailsBytesMax } = options;
+  return {
+    ...options,
+    get tailBytesMax() {
+      return Math.min(tailBytesMax, tailsBytesMax / ranges.size);
+    },
+  };
 }
 
 /** By range: up to which entry the last checkpoint holds everything. */

@@ -19,11 +19,16 @@ const HELP = `usage: quorate COMMAND [options]
              --data DIR (./quorate-data)  --nodes N (3)  --host H (127.0.0.1)
              --sql-port P (7432)  --http-port P (7480)  --peer-port P (7532)
              --restart-after SECONDS (5; 0: a node that dies stays down)
+             --memory SIZE of each node (2GiB), and the other settings of start
   start    run one node
              --data DIR; at the first start also --id N --init-nodes 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
              --cluster-id NAME  --host H  --sql-port P  --http-port P
              --reads lease|quorum  --raft-batch on|off|N  --raft-pipeline on|off|N
-             --group-commit on|off  --retention SECONDS
+             --group-commit on|off  --retention SECONDS  --memory SIZE (2GiB)
+           or all nodes of a cluster that this host has, a process each
+             --nodes-per-host N  --data DIR  --host H (127.0.0.1)  --restart-after SECONDS (5)
+             --sql-port P (7432)  --http-port P (7480)  --peer-port P (7532): the first of each
+             --init-nodes ...: of several hosts; the members on H run here
   sql      a small SQL shell: --url postgres://HOST:PORT/DB  [-c SQL]
   status   nodes and ranges of a cluster: --data DIR or --http HOST:PORT
   check    is a history strictly serializable? FILE (JSON lines; see docs/testing.md)

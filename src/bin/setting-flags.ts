@@ -3,6 +3,7 @@
  * stays as `node.json` has it.
  */
 import type { NodeSettings } from '../node/config.ts';
+import { MIN_MEMORY_BYTES, formatSize, parseSize, sharesOf } from '../node/memory-shares.ts';
 import {
   ConfigError,
   DEFAULT_SETTINGS,
@@ -17,6 +18,7 @@ export const SETTING_FLAGS = {
   'raft-pipeline': { type: 'string' },
   'group-commit': { type: 'string' },
   retention: { type: 'string' },
+  memory: { type: 'string' },
 } as const;
 
 type SettingFlag = keyof typeof SETTING_FLAGS;
@@ -42,6 +44,7 @@ export function settingsOf(values: SettingValues): Partial<NodeSettings> {
     ...(raftPipeline === undefined ? {} : { raftPipeline }),
     ...(groupCommit === undefined ? {} : { groupCommit }),
     ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }),
+    ...memoryOf(values),
   };
 }
 
@@ -51,6 +54,19 @@ export function settingArguments(values: SettingValues): string[] {
     const value = values[flag];
     return value === undefined ? [] : [`--${flag}`, value];
   });
+}
+
+function memoryOf({ memory }: SettingValues): Partial<NodeSettings> {
+  if (memory === undefined) return {};
+  const memoryBytes = parseSize(memory);
+  if (memoryBytes === undefined) {
+    throw new ConfigError(`--memory takes a size such as 512MiB or 2GiB, not "${memory}"`);
+  }
+  if (memoryBytes < MIN_MEMORY_BYTES) {
+    const least = formatSize(MIN_MEMORY_BYTES);
+    throw new ConfigError(`--memory ${memory} is too little: a node needs at least ${least}`);
+  }
+  return { memoryBytes, ...sharesOf(memoryBytes) };
 }
 
 function switchOf(values: SettingValues, flag: SettingFlag): boolean | undefined {

@@ -19,7 +19,7 @@ import { NodeDisk } from '../env/node/node-disk.ts';
 import { nodeRandom } from '../env/node/node-random.ts';
 import { nodeScheduler } from '../env/node/node-scheduler.ts';
 import { pinoLogger } from '../env/node/pino-logger.ts';
-import { watchProcess } from '../env/node/process-usage.ts';
+import { heapLimitBytes, watchProcess } from '../env/node/process-usage.ts';
 import { TcpNetwork } from '../env/node/tcp-network.ts';
 import { tcpSockets } from '../env/node/tcp-sockets.ts';
 import type { NodeConfig } from '../node/config.ts';
@@ -30,21 +30,26 @@ import {
   encodeConfig,
   parseMembers,
 } from '../node/config.ts';
+import { formatSize, heapBytesOf, heapFlags } from '../node/memory-shares.ts';
 import { QuorateNode } from '../node/quorate-node.ts';
 import { GarbageSweeper } from '../../sql/catalog/garbage-sweeper.ts';
 import { Planner } from '../../sql/plan/planner.ts';
 import { SqlSessionFactory } from '../../sql/session/session-factory.ts';
+import { isForHost, runStartHost } from './start-host.ts';
 import { SETTING_FLAGS, settingsOf } from './setting-flags.ts';
-import { LevelEngine } from '../../storage/engine/level-engine.ts';
+import { knownNodes } from './supervisor.ts';
+import { LEVEL_ENGINE_DEFAULTS, LevelEngine } from '../../storage/engine/level-engine.ts';
 
 /** Both are the one database of the cluster. */
 const DATABASES = ['postgres', 'quorate'];
 
 export async function runStart(args: readonly string[]): Promise<number> {
+  if (isForHost(args)) return runStartHost(args);
   const { config, dir } = readConfig(args);
   const lock = await lockDirectory(dir);
   if (lock === undefined) throw new ConfigError(`another process is running on ${dir}`);
   const log = pinoLogger(path.join(dir, 'log'), { node: config.nodeId });
+  warnOfHeap(config, log);
   const node = await openNode(config, dir, log);
   const http = await serveHttp(config.host, config.httpPort, (url) => answer(node, url));
   await node.start();
@@ -78,13 +83,18 @@ function openNode(config: NodeConfig, dir: string, log: Logger): Promise<Quorate
   process.on('uncaughtException', onFatal);
   process.on('unhandledRejection', onFatal);
   const { clusterId, host, peerPort: port } = config;
-  const network = { self: nodeId(config.nodeId), clusterId, host, port, peers };
+  const { peerQueuesBytes, blockCacheBytes, writeBufferBytes } = config.settings;
+  const queueBytesMax = peerQueuesBytes / Math.max(1, peers.length - 1);
+  const network = { self: nodeId(config.nodeId), clusterId, host, port, peers, queueBytesMax };
   return QuorateNode.open(config, {
     env,
     network: new TcpNetwork(network, log),
     sockets: tcpSockets,
     disk: new NodeDisk(path.join(dir, 'raft')),
-    engine: new LevelEngine(path.join(dir, 'state')),
+    engine: new LevelEngine(path.join(dir, 'state'), {
+      ...LEVEL_ENGINE_DEFAULTS,
+      ...{ cacheBytes: blockCacheBytes, writeBufferBytes },
+    }),
     usage: watchProcess(),
     makeSessions: (kv, isReady) =>
       new SqlSessionFactory(kv, env, { planner: new Planner(), databases: DATABASES, isReady }),
@@ -108,6 +118,17 @@ function answer(node: QuorateNode, url: string): HttpAnswer | undefined {
   return undefined;
 }
 
+/** The heap is bounded by flags of the process that only its starter can give. */
+function warnOfHeap({ nodeId: id, settings }: NodeConfig, log: Logger): void {
+  const { memoryBytes } = settings;
+  const limit = heapLimitBytes();
+  if (memoryBytes === undefined || limit <= heapBytesOf(settings)) return;
+  const flags = heapFlags(memoryBytes).join(' ');
+  const what = `the heap may grow to ${formatSize(limit)}, beyond its share of --memory`;
+  log.warn({ heapLimitBytes: limit }, `node: ${what}`);
+  process.stderr.write(`quorate: node ${id}: ${what}; start it with: node ${flags}\n`);
+}
+
 /* ---------- configuration ---------- */
 
 function readConfig(args: readonly string[]): { config: NodeConfig; dir: string } {
@@ -124,6 +145,7 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
       ...SETTING_FLAGS,
     },
   });
+  const stated = settingsOf(values);
   const dir = path.resolve(values.data);
   const file = path.join(dir, 'node.json');
   const known = fs.existsSync(file) ? decodeConfig(fs.readFileSync(file, 'utf8'), file) : undefined;
@@ -131,6 +153,9 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
     values['init-nodes'] === undefined ? known?.members : parseMembers(values['init-nodes']);
   const id = values.id === undefined ? known?.nodeId : Number(values.id);
   const self = members?.find((member) => member.id === id);
+  if (known === undefined && knownNodes(dir).length > 0) {
+    throw new ConfigError(`${dir} holds several nodes: start them with --nodes-per-host`);
+  }
   if (members === undefined || id === undefined || self === undefined) {
     throw new ConfigError(
       'a node starts for the first time with --id N and --init-nodes 1=HOST:PORT,...',
@@ -143,7 +168,7 @@ function readConfig(args: readonly string[]): { config: NodeConfig; dir: string 
       members.map((member) => member.id),
       file,
     );
-  const settings = { ...(known?.settings ?? DEFAULT_SETTINGS), ...settingsOf(values) };
+  const settings = { ...(known?.settings ?? DEFAULT_SETTINGS), ...stated };
   const config: NodeConfig = {
     nodeId: id,
     clusterId: known?.clusterId ?? values['cluster-id'] ?? 'quorate',

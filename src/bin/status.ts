@@ -5,6 +5,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import type { NodeStatus } from '../admin/status.ts';
 import { ConfigError } from '../node/config.ts';
+import { formatSize } from '../node/memory-shares.ts';
 
 interface Address {
   readonly host: string;
@@ -31,7 +32,7 @@ export async function runStatus(args: readonly string[]): Promise<number> {
       `node ${status.nodeId}  ${status.isReady ? 'serving' : 'not ready'}  sql ${host}:` +
         `${status.sqlPort}  clients ${status.clientCount}  ranges ${status.ranges.length}  ` +
         `leads ${status.ranges.filter((range) => range.isLeader).length}  ` +
-        `rss ${Math.round(status.rssBytes / 1048576)} MiB\n`,
+        `rss ${formatSize(status.rssBytes)} of ${formatSize(status.memory.budgetBytes)}\n`,
     );
     for (const range of status.ranges) {
       if (!range.isLeader) continue;

@@ -4,6 +4,8 @@
  * ports and hosts may change between starts.
  */
 import { QuorateError } from '../base/errors.ts';
+import type { MemoryShares } from './memory-shares.ts';
+import { DEFAULT_MEMORY_BYTES, sharesOf } from './memory-shares.ts';
 
 export interface MemberConfig {
   readonly id: number;
@@ -23,7 +25,10 @@ export interface NodeConfig {
   readonly settings: NodeSettings;
 }
 
-export interface NodeSettings {
+/** The shares follow from the budget at every start; only the budget is written down. */
+export interface NodeSettings extends MemoryShares {
+  /** The budget of `--memory`; undefined: the default one, and V8's own bound of the heap. */
+  readonly memoryBytes?: number | undefined;
   /** Entries in one append, and of a range in one sync of the log, at most; 1 switches batching off. */
   readonly raftBatch: number;
   /** Appends out to one follower; 1 switches pipelining off. */
@@ -35,12 +40,8 @@ export interface NodeSettings {
   readonly connectionsMax: number;
   /** Size of the log's preallocated files. */
   readonly logSegmentBytes: number;
-  /** A memory table that has grown to this is written to the engine. */
-  readonly memoryTableBytes: number;
-  /** Over how long it is written at least, when nothing presses. */
+  /** Over how long a full memory table is written at least, when nothing presses. */
   readonly checkpointSpreadMs: number;
-  /** Entries a range keeps in memory for peers that lag; beyond, they get a snapshot. */
-  readonly raftTailBytes: number;
   /** How long versions that have been replaced are kept: a transaction may read at a snapshot of this age. */
   readonly retentionMs: number;
   /** A node's wall clock is believed up to this far ahead of the others' (CLOCK-4). */
@@ -52,15 +53,14 @@ export const RAFT_BATCH_MAX = 4096;
 export const RAFT_PIPELINE_MAX = 1024;
 
 export const DEFAULT_SETTINGS: NodeSettings = {
+  ...sharesOf(DEFAULT_MEMORY_BYTES),
   raftBatch: RAFT_BATCH_MAX,
   raftPipeline: 64,
   groupCommit: true,
   reads: 'lease',
   connectionsMax: 1000,
   logSegmentBytes: 64 << 20,
-  memoryTableBytes: 48 << 20,
   checkpointSpreadMs: 15_000,
-  raftTailBytes: 32 << 20,
   retentionMs: 3_600_000,
   maxClockAheadMs: 500,
 };
@@ -74,7 +74,9 @@ export class ConfigError extends QuorateError<'config'> {
 }
 
 export function encodeConfig(config: NodeConfig): string {
-  return JSON.stringify(config, undefined, 2) + '\n';
+  const shares = new Set(Object.keys(sharesOf(DEFAULT_MEMORY_BYTES)));
+  const settings = Object.entries(config.settings).filter(([name]) => !shares.has(name));
+  return JSON.stringify({ ...config, settings: Object.fromEntries(settings) }, undefined, 2) + '\n';
 }
 
 export function decodeConfig(text: string, file: string): NodeConfig {
@@ -94,7 +96,8 @@ export function decodeConfig(text: string, file: string): NodeConfig {
     typeof config.host === 'string' &&
     Array.isArray(config.members);
   if (!isValid) throw new ConfigError(`${file} is not the configuration of a node`);
-  const settings = { ...DEFAULT_SETTINGS, ...config.settings };
+  const shares = sharesOf(config.settings?.memoryBytes ?? DEFAULT_MEMORY_BYTES);
+  const settings = { ...DEFAULT_SETTINGS, ...config.settings, ...shares };
   const { raftBatch, raftPipeline } = settings;
   const limits = {
     raftBatch: limitOf(raftBatch, DEFAULT_SETTINGS.raftBatch),

@@ -15,7 +15,7 @@ import { TS_ZERO, maxTimestamp } from '../base/timestamp.ts';
 import type { Disk } from '../env/disk.ts';
 import type { Env, Network } from '../env/env.ts';
 import type { Sockets } from '../env/sockets.ts';
-import type { NodeStatus, ProcessUsage } from '../admin/status.ts';
+import type { MemoryStatus, NodeStatus, ProcessUsage } from '../admin/status.ts';
 import type { KvClient } from '../kv/kv-client.ts';
 import { KvError } from '../kv/kv-errors.ts';
 import { SYSTEM_SPAN } from '../kv/keyspace.ts';
@@ -49,6 +49,10 @@ import type { Engine } from '../../storage/engine/engine.ts';
 import { MvccStore } from '../../storage/mvcc/mvcc-store.ts';
 import { RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
 import type { NodeConfig } from './config.ts';
+import type { MemoryShares } from './memory-shares.ts';
+import { DEFAULT_MEMORY_BYTES, sharesOf } from './memory-shares.ts';
+import { acceptorsOf } from './placement.ts';
+import { limitsOf, withDefaults } from './session-defaults.ts';
 import { RAFT_BATCH_MAX } from './config.ts';
 
 export interface NodePorts {
@@ -85,7 +89,7 @@ export function raftOptionsOf(settings: NodeConfig['settings']): RaftOptions {
     appendEntriesMax: settings.raftBatch,
     // To gather is to batch.
     spareDelayMs: settings.raftBatch > 1 ? SPARE_DELAY_MS : 0,
-    uncommittedBytesMax: 64 << 20,
+    uncommittedBytesMax: settings.raftUncommittedBytes,
     applyBytesMax: 8 << 20,
     tailBytesMax: settings.raftTailBytes,
   };
@@ -162,7 +166,7 @@ export class QuorateNode {
     this.#log = durable.log;
     this.hlc = new Hlc(env.clock, durable.floor);
     const members = config.members.map((member) => nodeId(member.id));
-    const acceptors = members.slice(0, members.length >= 5 ? 5 : members.length >= 3 ? 3 : 1);
+    const acceptors = acceptorsOf(members);
     this.#guard = new ClockGuard(
       { clock: env.clock, hlc: this.hlc },
       ...([this.#self, acceptors, config.settings.maxClockAheadMs] as const),
@@ -186,7 +190,10 @@ export class QuorateNode {
     this.kv = this.#makeKv(members);
     this.#sql = new SqlServer(
       env,
-      ports.makeSessions(this.kv, () => this.isReady),
+      withDefaults(
+        ports.makeSessions(this.kv, () => this.isReady),
+        limitsOf(config.settings),
+      ),
       {
         host: config.host,
         port: config.sqlPort,
@@ -249,7 +256,12 @@ export class QuorateNode {
         runProgram: (program, txn) => this.kv.runProgram(program, txn),
         recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
-      raftOptionsOf(settings),
+      {
+        ...raftOptionsOf(settings),
+        tailsBytesMax: settings.raftTailsBytes,
+        // A budget that is stated is kept.
+        isHoldingBack: settings.memoryBytes !== undefined,
+      },
     );
     transport.onRaft((from, range, bytes) => store.onRaftMessage(from, range, bytes));
     transport.register(
@@ -374,7 +386,8 @@ export class QuorateNode {
       isReady: this.isReady,
       sqlPort: this.#sql.port,
       clientCount: this.#sql.connectionCount,
-      rssBytes: usage.rssBytes,
+      ...{ uptimeMs: usage.uptimeMs, rssBytes: usage.rssBytes, gcLongest: usage.gcLongest },
+      memory: memoryStatusOf(this.#config.settings, usage),
       ranges,
       counters: {
         logSyncs: log.syncs,
@@ -402,6 +415,16 @@ function bootstrapRange(config: NodeConfig): RangeDescriptor {
     end: KEY_MAX,
     replicas: config.members.map((member) => nodeId(member.id)),
   };
+}
+
+function memoryStatusOf(
+  settings: NodeConfig['settings'],
+  { heapUsedBytes, heapLimitBytes, externalBytes }: ProcessUsage,
+): MemoryStatus {
+  const names = Object.keys(sharesOf(DEFAULT_MEMORY_BYTES)) as (keyof MemoryShares)[];
+  const shares = Object.fromEntries(names.map((name) => [name, settings[name]]));
+  const { memoryBytes: budgetBytes = DEFAULT_MEMORY_BYTES } = settings;
+  return { budgetBytes, shares, heapUsedBytes, heapLimitBytes, externalBytes };
 }
 
 /** Appends that this node's ranges have out now. */

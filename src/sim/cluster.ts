@@ -18,6 +18,12 @@ import { SimDisk } from './disk.ts';
 import type { SimWorld } from './world.ts';
 import { SimClock, SimProcess, SimSwitch } from './world.ts';
 
+/** A simulated node shares the process with all others. */
+const NO_USAGE = {
+  ...{ rssBytes: 0, heapUsedBytes: 0, heapLimitBytes: 0, externalBytes: 0 },
+  ...{ uptimeMs: 0, gcLongest: [], counters: {} },
+};
+
 export interface Machine {
   readonly id: NodeId;
   readonly disk: SimDisk;
@@ -126,7 +132,7 @@ export class EmbeddedCluster {
       sockets: { listen: () => Promise.resolve({ port: 1, close: () => Promise.resolve() }) },
       disk: machine.disk,
       engine: machine.engine,
-      usage: () => ({ rssBytes: 0, counters: {} }),
+      usage: () => NO_USAGE,
       makeSessions: (kv) => {
         machine.sessions = new SqlSessionFactory(kv, process.env, { planner: new Planner() });
         return machine.sessions;

@@ -2,41 +2,20 @@
  * Real processes, as a newcomer runs them: `quorate demo` comes up, says how to connect, survives kill -9 of a node,
  * stops in order, and refuses what it cannot do with one clear line.
  */
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NodeStatus } from '../../src/admin/status.ts';
 import { WireClient } from '../../src/client/wire-client.ts';
-import { ProcessGuard } from '../support/process-cluster-guard.ts';
-import { MAIN, freePorts, until } from '../support/process-cluster.ts';
+import type { Listed } from '../support/command.ts';
+import { Command, nodesIn, statusOf } from '../support/command.ts';
+import { freePorts, until } from '../support/process-cluster.ts';
 
-interface Listed {
-  readonly id: number;
-  readonly pid: number;
-  readonly host: string;
-  readonly sqlPort: number;
-  readonly httpPort: number;
-}
-
-const guard = new ProcessGuard();
-
-class Demo {
-  output = '';
-  readonly child: ChildProcess;
-  readonly exit: Promise<number | null>;
-
+class Demo extends Command {
   constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [MAIN, 'demo', ...args]);
-    if (this.child.pid !== undefined) guard.watchSupervisor(this.child.pid);
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    }
-    this.exit = new Promise((resolve) => this.child.once('exit', resolve));
+    super(['demo', ...args]);
   }
 }
 
@@ -45,16 +24,8 @@ describe('quorate demo', () => {
   let demo: Demo;
   let sqlPort = 0;
   let ports: string[] = [];
-  const nodes = (): Listed[] =>
-    (JSON.parse(fs.readFileSync(path.join(dir, 'cluster.json'), 'utf8')) as { nodes: Listed[] })
-      .nodes;
-  const status = async ({ host, httpPort }: Listed): Promise<NodeStatus | undefined> => {
-    try {
-      return (await (await fetch(`http://${host}:${httpPort}/status`)).json()) as NodeStatus;
-    } catch {
-      return undefined;
-    }
-  };
+  const nodes = (): Listed[] => nodesIn(dir);
+  const status = statusOf;
   const leader = async (): Promise<Listed | undefined> => {
     for (const node of nodes()) {
       if ((await status(node))?.ranges.every((range) => range.isLeader) === true) return node;

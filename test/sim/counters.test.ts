@@ -243,6 +243,28 @@ describe('what a process has used', () => {
     expect(rssBytes).toBeGreaterThan(1 << 20);
     expect(used['gcMs']).toBeGreaterThan(0);
     expect(used['gcMsMax']).toBeLessThanOrEqual(used['gcMs'] ?? 0);
+    expect(used['gcMinorPauses']).toBeGreaterThan(0);
     expect(used['cpuUserMs']).toBeGreaterThan(0);
+  });
+
+  it('tells collections of the nursery from all others, and which were long', async () => {
+    const read = watchProcess();
+    const before = read();
+    const held: unknown[][] = [];
+    // The old space grows beyond what V8 lets it grow to without a look at it.
+    while (read().counters['gcMajorPauses'] === 0) {
+      held.push(Array.from({ length: 10_000 }, (_, i) => ({ i })));
+      if (held.length === 300) held.length = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { counters: used, gcLongest, uptimeMs, heapUsedBytes, heapLimitBytes } = read();
+    const sum = (unit: string): number =>
+      (used[`gcMinor${unit}`] ?? 0) + (used[`gcMajor${unit}`] ?? 0);
+    expect(sum('Pauses')).toBe(used['gcPauses']);
+    expect(sum('Ms')).toBe(used['gcMs']);
+    expect(gcLongest[0]?.ms).toBe(used['gcMsMax']);
+    expect(gcLongest.at(-1)?.endedMs).toBeGreaterThan(before.uptimeMs);
+    expect(gcLongest.at(-1)?.endedMs).toBeLessThanOrEqual(uptimeMs);
+    expect(heapUsedBytes).toBeLessThan(heapLimitBytes);
   });
 });

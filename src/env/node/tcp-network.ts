@@ -27,12 +27,13 @@ export interface TcpNetworkOptions {
   readonly host: string;
   readonly port: number;
   readonly peers: readonly PeerAddress[];
+  /** Frames that wait for a peer, in bytes; beyond, they are dropped. */
+  readonly queueBytesMax: number;
 }
 
 const MAGIC = 'quorate1';
 const HELLO_BYTES_MAX = 512;
 const FRAME_BYTES_MAX = 256 * 1024 * 1024;
-const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 /** Up to this a frame is copied behind its header: one buffer is written in half the time that two take. */
 const COPY_BYTES_MAX = 64 * 1024;
 const RECONNECT_MIN_MS = 50;
@@ -63,7 +64,7 @@ export class TcpNetwork implements Network {
     await this.#listen();
     for (const peer of this.#options.peers) {
       if (peer.id === this.#options.self) continue;
-      const link = new Link(peer, helloFrame(this.#options), () => this.#onChange(peer.id));
+      const link = new Link(peer, this.#options, () => this.#onChange(peer.id));
       this.#links.set(peer.id, link);
       link.connect();
     }
@@ -182,6 +183,7 @@ function helloFrame(options: TcpNetworkOptions): Buffer {
 class Link {
   readonly #peer: PeerAddress;
   readonly #hello: Buffer;
+  readonly #queueBytesMax: number;
   readonly #onChange: () => void;
   #socket: net.Socket | undefined;
   #isUp = false;
@@ -189,9 +191,10 @@ class Link {
   #upSinceMs = 0;
   #delayMs = RECONNECT_MIN_MS;
 
-  constructor(peer: PeerAddress, hello: Buffer, onChange: () => void) {
+  constructor(peer: PeerAddress, options: TcpNetworkOptions, onChange: () => void) {
     this.#peer = peer;
-    this.#hello = hello;
+    this.#hello = helloFrame(options);
+    this.#queueBytesMax = options.queueBytesMax;
     this.#onChange = onChange;
   }
 
@@ -218,7 +221,8 @@ class Link {
 
   send(frame: Uint8Array): void {
     const socket = this.#socket;
-    if (!this.#isUp || socket === undefined || socket.writableLength > QUEUE_BYTES_MAX) return;
+    if (!this.#isUp || socket === undefined) return;
+    if (socket.writableLength > this.#queueBytesMax) return;
     this.#write(socket, frame);
   }
 

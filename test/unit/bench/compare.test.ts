@@ -94,5 +94,13 @@ describe('formatMeasurement', () => {
     expect(text).toMatch(/syncs +0\.1\n/);
     expect(text).toContain('VIOLATED\n    a row is gone');
     expect(text).toMatch(/op +1\.500/);
+    expect(text).not.toContain('GC');
+  });
+
+  it('says how long nodes collected garbage', () => {
+    const gc = { pauses: 7, ms: 123.4, longestMs: 45.67 };
+    const nodes = measured(100, 1).nodes.map((node) => ({ ...node, gc }));
+    const text = formatMeasurement(measured(100, 1, { nodes }));
+    expect(text).toContain(', GC 123 ms in 7 pauses, longest 45.7 ms\n');
   });
 });

@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import {
   countersOf,
   cpuSecondsIn,
+  pausesOf,
   totalCounters,
   usageBetween,
 } from '../../../bench/driver/observe.ts';
+import type { Observation } from '../../../bench/driver/target.ts';
 
 describe('observe', () => {
   it('reads user and system time, whatever the program is called', () => {
@@ -48,13 +50,60 @@ describe('observe', () => {
       ...{ name: 'n', cpuSeconds: 2.5, rssMaxBytes: 9 },
       ...{ counters: { a: 30, b: 20, c: 3 }, gauges: { g: 1 } },
     });
+    expect(usage?.gc).toBeUndefined();
     const unknown = usageBetween([], [{ name: 'n', counters: {}, gauges: {} }], []);
     expect(unknown[0]?.cpuSeconds).toBeUndefined();
     expect(unknown[0]?.rssMaxBytes).toBeUndefined();
+    expect(unknown[0]?.gc).toBeUndefined();
     expect(totalCounters(usage === undefined ? [] : [usage, usage])).toEqual({
       a: 60,
       b: 40,
       c: 6,
+    });
+  });
+
+  describe('tells of collections of garbage', () => {
+    const seen = (
+      uptimeMs: number,
+      gc: readonly [number, number],
+      gcLongest: readonly { endedMs: number; ms: number }[],
+    ): Observation => {
+      const status = { uptimeMs, gcLongest, counters: { gcPauses: gc[0], gcMs: gc[1] } };
+      return { name: 'n', ...countersOf(status), pauses: pausesOf(status) };
+    };
+    const longest = [
+      { endedMs: 500, ms: 90 },
+      { endedMs: 1500, ms: 30 },
+      { endedMs: 1900, ms: 4 },
+    ];
+
+    it('the longest that ended in the window', () => {
+      const [usage] = usageBetween(
+        [seen(1000, [10, 200], [])],
+        [seen(2000, [15, 260], longest)],
+        [],
+      );
+      expect(usage?.gc).toEqual({ pauses: 5, ms: 60, longestMs: 30 });
+    });
+
+    it('none', () => {
+      const same = seen(2000, [15, 260], longest);
+      const [usage] = usageBetween([same], [seen(3000, [15, 260], longest)], []);
+      expect(usage?.gc).toEqual({ pauses: 0, ms: 0, longestMs: 0 });
+    });
+
+    it('all, of a process that began again', () => {
+      const [usage] = usageBetween(
+        [seen(9000, [99, 999], [])],
+        [seen(2000, [15, 260], longest)],
+        [],
+      );
+      expect(usage?.gc).toEqual({ pauses: 15, ms: 260, longestMs: 90 });
+    });
+
+    it('nothing, where a node says nothing', () => {
+      expect(pausesOf({ counters: { gcPauses: 1 } })).toBeUndefined();
+      expect(pausesOf(undefined)).toBeUndefined();
     });
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { settingArguments, settingsOf } from '../../../src/bin/setting-flags.ts';
 import type { NodeConfig } from '../../../src/node/config.ts';
+import { sharesOf } from '../../../src/node/memory-shares.ts';
 import { DEFAULT_SETTINGS, decodeConfig, encodeConfig } from '../../../src/node/config.ts';
 
 const CONFIG: NodeConfig = {
@@ -36,8 +37,16 @@ describe('the flags of settings', () => {
     [{ 'group-commit': '3' }, '--group-commit takes on or off'],
     [{ reads: 'stale' }, '--reads takes lease or quorum'],
     [{ retention: '0' }, '--retention takes a number of seconds'],
+    [{ memory: '512MB' }, '--memory takes a size such as 512MiB or 2GiB, not "512MB"'],
+    [{ memory: '511MiB' }, '--memory 511MiB is too little: a node needs at least 512MiB'],
+    [{ memory: '9999999GiB' }, 'at most 1024GiB'],
   ])('refuse %j', (values, message) => {
     expect(() => settingsOf(values)).toThrow(message);
+  });
+
+  it('divide a budget of memory', () => {
+    const memoryBytes = 512 << 20;
+    expect(settingsOf({ memory: '512MiB' })).toEqual({ memoryBytes, ...sharesOf(memoryBytes) });
   });
 
   it('are handed on as they are', () => {
@@ -47,6 +56,16 @@ describe('the flags of settings', () => {
 });
 
 describe('node.json', () => {
+  it('keeps the budget of memory, and not what follows from it', () => {
+    const memoryBytes = 512 << 20;
+    const settings = { ...DEFAULT_SETTINGS, memoryBytes, ...sharesOf(memoryBytes) };
+    const text = encodeConfig({ ...CONFIG, settings });
+    expect(text).not.toContain('memoryTableBytes');
+    expect(decodeConfig(text, 'node.json').settings).toEqual(settings);
+    const older = JSON.stringify({ ...CONFIG, settings: { memoryTableBytes: 1 } });
+    expect(decodeConfig(older, 'node.json').settings).toEqual(DEFAULT_SETTINGS);
+  });
+
   it('keeps settings', () => {
     const settings = { ...DEFAULT_SETTINGS, raftBatch: 7, raftPipeline: 2, groupCommit: false };
     const read = decodeConfig(encodeConfig({ ...CONFIG, settings }), 'node.json');

@@ -36,7 +36,8 @@ function freePort(): Promise<number> {
 async function start(self: NodeId, ports: Map<NodeId, number>, clusterId = 'one'): Promise<End> {
   const peers = [...ports].map(([id, port]) => ({ id, host: HOST, port }));
   const port = ports.get(self) ?? 0;
-  const network = new TcpNetwork({ self, clusterId, host: HOST, port, peers }, silentLogger);
+  const options = { self, clusterId, host: HOST, port, peers, queueBytesMax: 1 << 27 };
+  const network = new TcpNetwork(options, silentLogger);
   const end: End = { network, frames: [], events: [], onNote: () => undefined };
   const note = (text: string): void => {
     end.events.push(text);
