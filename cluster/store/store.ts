@@ -62,18 +62,12 @@ const UNKNOWN_RANGES_MAX = 10_000;
 export interface StoreOptions extends RaftOptions {
   /** `tailBytesMax` of all ranges together, an equal share each. */
   readonly tailsBytesMax: number;
-  /**
-   * Writes that come faster than checkpoints wait for them. Otherwise the memory tables outgrow their size, and more is
-   * written at a time.
-   */
-  readonly isHoldingBack: boolean;
 }
 
 export class Store {
   readonly #ports: StorePorts;
   readonly #host: ReplicaHost;
   readonly #options: RaftOptions;
-  readonly #isHoldingBack: boolean;
   readonly #groups = new Map<RangeId, RaftGroup>();
   readonly #dirty = new Set<RaftGroup>();
   /** Ranges that peers speak of and this node does not have: since when, or when it last asked. */
@@ -96,7 +90,6 @@ export class Store {
       onFatal: ports.onFatal,
     });
     this.#options = withSharedTails(options, this.#groups);
-    this.#isHoldingBack = options.isHoldingBack;
     this.#host = {
       ...host,
       neighbours: (of) => this.#neighbours(of),
@@ -157,8 +150,10 @@ export class Store {
   handle(request: RangeRequest, cancellation?: Cancellation): MaybePromise<RangeReply> {
     const group = this.#groups.get(rangeId(request.rangeId));
     if (group === undefined) return { kind: 'moved', descriptors: this.descriptors() };
+    const isWrite = request.kind === 'prepare' || request.kind === 'change';
     const { mvcc } = this.#ports;
-    if (this.#isHoldingBack && request.kind === 'prepare' && mvcc.isFull()) {
+    // Both memory tables are full: writers wait for the checkpoint.
+    if (isWrite && mvcc.isFull()) {
       return mvcc.whenRoom().then(() => this.handle(request, cancellation));
     }
     return group.replica.handle(request, cancellation);

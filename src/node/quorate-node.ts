@@ -260,7 +260,6 @@ export class QuorateNode {
         ...raftOptionsOf(settings),
         tailsBytesMax: settings.raftTailsBytes,
         // A budget that is stated is kept.
-        isHoldingBack: settings.memoryBytes !== undefined,
       },
     );
     transport.onRaft((from, range, bytes) => store.onRaftMessage(from, range, bytes));
