@@ -1,7 +1,7 @@
 /**
  * Question: what do the hot calls of `MvccStore` cost over LevelDB: point reads from memory and from the engine, short
- * scans, validation, apply? Non-goals: loads and checkpoints (mvcc-load.ts), durability. It can mislead: the block
- * cache holds everything.
+ * scans from cached heads and past them, validation, apply? Non-goals: loads and checkpoints (mvcc-load.ts),
+ * durability. It can mislead: the block cache holds everything, and half the rows are in memory too.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,6 +32,10 @@ let ts = 1;
 store.apply(writes, ts as Timestamp, txnId);
 store.hurry();
 await store.checkpoint(() => []);
+// The table that was written stays in memory until the next: then only the engine has the rows.
+await store.checkpoint(() => []);
+// Reads only, beside the other.
+const uncached = await MvccStore.open(turns, engine, { headCacheBytes: 0 });
 // Every second row has a newer version that only memory knows.
 store.apply(
   writes.filter((_, i) => i % 2 === 1),
@@ -65,6 +69,21 @@ describe('mvcc over LevelDB', () => {
   bench('scan of 10 rows, half in memory', async () => {
     await store.scan({ start: nextStart(), end: KEY_MAX }, now(), { limitRows: 10 });
   });
+  const sorted = keys.toSorted();
+  const hundreds = sorted.flatMap((start, i) => {
+    const end = sorted[i + 100];
+    return i % 100 !== 0 || end === undefined ? [] : [{ start, end }];
+  });
+  for (const [name, from] of [['cached', store] as const, ['from LevelDB', uncached] as const]) {
+    const nextRow = cycle(hundreds.map(({ start }) => pointSpan(start)));
+    bench(`scan of one row, ${name}`, async () => {
+      await from.scan(nextRow(), 1 as Timestamp);
+    });
+    const nextHundred = cycle(hundreds);
+    bench(`scan of 100 rows, ${name}`, async () => {
+      await from.scan(nextHundred(), 1 as Timestamp);
+    });
+  }
   const nextWrite = cycle(writes.map((write) => [write]));
   // Bounded, for no checkpoint clears the table here.
   bench(

@@ -6,6 +6,7 @@
  * ENGINE-1: a batch is atomic, and durable once its promise resolves if it was given `sync`.
  * ENGINE-2: a cursor sees the engine as it was when it was opened; `getSync` and `getMany` see the newest batch.
  * ENGINE-3: an unsynced batch may be lost in a crash even if a later, synced one is not: callers leave none behind.
+ * ENGINE-4: a value that is read keeps no more memory alive than its own, or what the engine holds anyway.
  *
  * What it does not do: versions, transactions, retries. After a failed batch the engine is not used again.
  */

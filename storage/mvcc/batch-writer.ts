@@ -1,9 +1,11 @@
 /**
  * Collects engine writes into batches of bounded size, each synced (ENGINE-3), and gives the event loop a turn after
- * each. Whoever fills it calls `flush` when `isFull`; writes of one flush are atomic, those of several are not.
+ * each. Whoever fills it calls `flush` when `isFull`; writes of one flush are atomic, those of several are not. Every
+ * head in the engine was written here: when a batch has ended, the cache of heads hears of it before anyone else.
  */
 import type { Scheduler } from '../../src/env/env.ts';
 import type { Engine, EngineWrite } from '../engine/engine.ts';
+import type { HeadCache } from './head-cache.ts';
 
 export interface BatchLimits {
   readonly batchBytesMax: number;
@@ -12,13 +14,19 @@ export interface BatchLimits {
 
 export class BatchWriter {
   readonly #engine: Engine;
+  readonly #heads: HeadCache;
   readonly #scheduler: Scheduler;
   readonly #limits: BatchLimits;
   #writes: EngineWrite[] = [];
   #bytes = 0;
 
-  constructor(engine: Engine, scheduler: Scheduler, limits: BatchLimits) {
-    this.#engine = engine;
+  constructor(
+    target: { readonly engine: Engine; readonly heads: HeadCache },
+    scheduler: Scheduler,
+    limits: BatchLimits,
+  ) {
+    this.#engine = target.engine;
+    this.#heads = target.heads;
     this.#scheduler = scheduler;
     this.#limits = limits;
   }
@@ -46,7 +54,11 @@ export class BatchWriter {
     const writes = this.#writes;
     this.#writes = [];
     this.#bytes = 0;
-    await this.#engine.batch(writes, { sync: true });
+    try {
+      await this.#engine.batch(writes, { sync: true });
+    } finally {
+      this.#heads.forget(writes);
+    }
     await turn(this.#scheduler);
   }
 }

@@ -58,6 +58,10 @@ export function headKey(key: Key): string {
   return HEAD + key;
 }
 
+export function isHeadKey(engineKey: string): boolean {
+  return engineKey.startsWith(HEAD);
+}
+
 export function keyOfHead(engineKey: string): Key {
   return engineKey.slice(1) as Key;
 }

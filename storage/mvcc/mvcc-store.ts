@@ -8,8 +8,9 @@
  *
  * Reads look at the active table, then the frozen one, then the engine. In the engine the newest version of a key is
  * under a fixed key, its *head*, so a read at a recent timestamp is one synchronous point read; only a snapshot older
- * than the head goes to the history, asynchronously. (Layout: mvcc-key.ts; argument for half-written checkpoints:
- * mvcc-checkpoint.ts; for snapshots: mvcc-install.ts; for scans beside writers: mvcc-scan.ts.)
+ * than the head goes to the history, asynchronously. Scans go over heads kept in memory (head-cache.ts), where those
+ * reach. (Layout: mvcc-key.ts; argument for half-written checkpoints: mvcc-checkpoint.ts; for snapshots:
+ * mvcc-install.ts; for scans beside writers: mvcc-scan.ts.)
  *
  * The frozen table stays after it is flushed, so the window of section 4.4 never starts empty: all versions above
  * `windowFloor()` are in memory.
@@ -18,7 +19,8 @@
  * collect) does so under one writer lock, first come, first served. A failed engine write ends the store: every later
  * call that would write rejects with the same error, and nothing is retried.
  *
- * Bounds: at most two tables of `tableBytesMax`, plus a quarter while writers are being held back (`isFull`).
+ * Bounds: at most two tables of `tableBytesMax`, plus a quarter while writers are being held back (`isFull`), and
+ * `headCacheBytes`.
  * It does not: decide when to checkpoint, know locks or undecided writes, check that timestamps are allowed.
  */
 import { assert } from '../../src/base/assert.ts';
@@ -33,6 +35,7 @@ import type { Scheduler } from '../../src/env/env.ts';
 import type { Engine, EngineWrite } from '../engine/engine.ts';
 import { BatchWriter, turn } from './batch-writer.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
+import { HeadCache } from './head-cache.ts';
 import type { MemVersion } from './memory-table.ts';
 import { infoOf, isPoint, MemoryTable, valueOf } from './memory-table.ts';
 import { writeTable } from './mvcc-checkpoint.ts';
@@ -75,6 +78,7 @@ export const MVCC_DEFAULTS: MvccOptions = {
   // Each batch is synced, so that few large ones are cheaper; one this large holds the event loop for some 8 ms.
   batchBytesMax: 2 << 20,
   batchWritesMax: 4_000,
+  headCacheBytes: 32 << 20,
   spreadMs: 0,
   nextFill: () => 1,
 };
@@ -89,6 +93,8 @@ export class MvccStore implements Mvcc {
   readonly #engine: Engine;
   readonly #options: MvccOptions;
   readonly #lock = new WriterLock();
+  /** What scans have read from the engine. */
+  readonly #heads: HeadCache;
   /** Takes all versions that are applied. */
   #active: MemoryTable;
   /** Being flushed, or flushed and kept for validation. Never changes, but for spans that are cleared. */
@@ -136,6 +142,7 @@ export class MvccStore implements Mvcc {
     this.#scheduler = scheduler;
     this.#engine = engine;
     this.#options = start.options;
+    this.#heads = new HeadCache(start.options.headCacheBytes);
     this.#highestTs = start.highestTs;
     this.#isEngineEmpty = start.isEngineEmpty;
     this.#active = new MemoryTable(start.highestTs);
@@ -167,8 +174,8 @@ export class MvccStore implements Mvcc {
   }
 
   scan(span: Span, ts: Timestamp, options: MvccScanOptions = {}): MaybePromise<MvccScanResult> {
-    const engine = this.#isEngineEmpty ? undefined : this.#engine;
-    return scanLayers(this.#tables(), engine, span, ts, options);
+    const disk = this.#isEngineEmpty ? undefined : { engine: this.#engine, heads: this.#heads };
+    return scanLayers(this.#tables(), disk, span, ts, options);
   }
 
   hasNewer(span: Span, afterTs: Timestamp): MaybePromise<boolean> {
@@ -412,7 +419,8 @@ export class MvccStore implements Mvcc {
   }
 
   #newWriter(): BatchWriter {
-    return new BatchWriter(this.#engine, this.#scheduler, this.#options);
+    const target = { engine: this.#engine, heads: this.#heads };
+    return new BatchWriter(target, this.#scheduler, this.#options);
   }
 
   async #exclusive<T>(step: () => Promise<T>): Promise<T> {

@@ -64,6 +64,8 @@ export interface ApplyOptions {
 export interface MvccOptions {
   /** A memory table that has grown to this wants a checkpoint, and is full; estimated heap bytes. */
   readonly tableBytesMax: number;
+  /** Heads of the engine that are kept for scans; estimated heap bytes, 0 for none. */
+  readonly headCacheBytes: number;
   /** One engine batch of a checkpoint, snapshot or collection. */
   readonly batchBytesMax: number;
   readonly batchWritesMax: number;
