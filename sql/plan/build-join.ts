@@ -11,7 +11,7 @@ import { columnsIn, freeColumns, mayWait } from '../algebra/walk.ts';
 import { and } from '../binder/predicates.ts';
 import { MemoryBudget } from '../exec/memory-budget.ts';
 import type { Operator } from '../exec/operator.ts';
-import type { JoinKeyOf, JoinShape } from '../exec/operators/join-operators.ts';
+import type { JoinKeyOf, JoinShape, LookUp } from '../exec/operators/join-operators.ts';
 import {
   HashJoinOperator,
   LookupJoinOperator,
@@ -26,7 +26,7 @@ import { chooseAccess } from './access-path.ts';
 import type { Subplan } from './build-subquery.ts';
 import { subplanFrames } from './build-subquery.ts';
 import type { Compiled, Frame } from './frame.ts';
-import type { PlanNode, RowEnv } from './plan-node.ts';
+import type { LookUps, PlanNode, RowEnv } from './plan-node.ts';
 import { predicateIn } from './plan-node.ts';
 import { showScalar } from './show-scalar.ts';
 
@@ -147,11 +147,35 @@ function lookupJoin(
     open: (frame) =>
       new LookupJoinOperator(
         left.open(frame),
-        (row) => lookUp(subplan.node, frames(row, frame)),
+        lookUpIn(subplan.node, frame, (row) => frames(row, frame)),
         shapeIn(shape, frame),
         frame.execution,
       ),
   };
+}
+
+function lookUpIn(node: PlanNode, { execution }: Frame, frameOf: (row: Row) => Frame): LookUp {
+  const { lookUps } = node;
+  if (lookUps === undefined || execution.txn === undefined) {
+    return { kind: 'each', find: (row) => lookUp(node, frameOf(row)) };
+  }
+  const { workMemBytes } = execution;
+  return { kind: 'batch', find: (rows) => lookUpSome(lookUps, rows.map(frameOf), workMemBytes) };
+}
+
+function* lookUpSome(
+  lookUps: LookUps,
+  frames: readonly Frame[],
+  workMemBytes: number,
+): Steps<readonly (() => readonly Row[])[]> {
+  const found = yield* lookUps(frames);
+  return found.map((make) => () => budgeted(make(), workMemBytes));
+}
+
+function budgeted(rows: readonly Row[], workMemBytes: number): readonly Row[] {
+  const budget = new MemoryBudget('lookup join', workMemBytes);
+  for (const row of rows) budget.addRow(row);
+  return rows;
 }
 
 function* lookUp(node: PlanNode, frame: Frame): Steps<readonly Row[]> {

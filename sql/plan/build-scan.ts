@@ -1,9 +1,13 @@
 /** Scans: a table, the conditions on it, and the access path that serves them best. */
+import type { Key } from '../../src/base/span.ts';
+import type { Steps } from '../../src/base/steps.ts';
 import type { ColumnId, Scalar } from '../algebra/scalar.ts';
 import type { LockTarget, ScanRel } from '../algebra/rel.ts';
 import { columnsIn, mayWait } from '../algebra/walk.ts';
 import { and } from '../binder/predicates.ts';
+import { internalError } from '../errors/sql-error.ts';
 import type { Operator } from '../exec/operator.ts';
+import { decodePoints, fetchPoints } from '../exec/operators/point-lookups.ts';
 import { FilterOperator } from '../exec/operators/row-operators.ts';
 import {
   LatestSource,
@@ -13,6 +17,7 @@ import {
 import type { ScanSpec } from '../exec/operators/scan-operators.ts';
 import { codecOf } from '../exec/table-codec.ts';
 import { split } from '../optimize/push-filters.ts';
+import type { Row } from '../types/datum.ts';
 import type { AccessPath, OrderWish } from './access-path.ts';
 import { chooseAccess } from './access-path.ts';
 import type { Access, CompiledAccess } from './compile-access.ts';
@@ -68,10 +73,13 @@ export function buildScan(
   };
   const combinations = path.equal.reduce((n, part) => n * part.values.length, 1);
   const isPoint = path.isPoint && path.isPrimary && combinations === 1 && waiting.length === 0;
-  const isPlain = isPoint && ![...path.covered].some(mayWait);
+  const isWaiting = [...path.covered].some(mayWait);
+  const isPlain = isPoint && !isWaiting;
+  const isBatched = path.isPoint && waiting.length === 0 && !isRowWise && !isWaiting;
   return {
     ...{ columns, path, isOrdered: path.isOrdered, children: [] },
     point: isPlain ? pointScan(compiled) : undefined,
+    lookUps: isBatched ? (frames) => lookUpPoints(compiled, frames) : undefined,
     rows: Math.max(1, path.rows * FILTER_FRACTION ** rest.length),
     isSingleRequest: path.isPrimary && combinations === 1 && lock === undefined,
     title: titleOf(scan, path, isRowWise),
@@ -105,6 +113,31 @@ function openScan(scan: CompiledScan, frame: Frame): Operator {
   }
   if (scan.waiting === undefined) return operator;
   return new FilterOperator(operator, predicateIn(scan.waiting, frame), execution);
+}
+
+/** As many keys are fetched together, but for those of one frame. */
+const LOOKUP_KEYS_MAX = 256;
+
+function* lookUpPoints(
+  { access, spec, predicate }: CompiledScan,
+  frames: readonly Frame[],
+): Steps<readonly (() => readonly Row[])[]> {
+  const keys: (readonly Key[])[] = [];
+  let count = 0;
+  for (const frame of frames) {
+    if (count >= LOOKUP_KEYS_MAX) break;
+    const found = access(frame);
+    if (found.kind !== 'points') throw internalError('a point that is none');
+    keys.push(found.keys);
+    count += found.keys.length;
+  }
+  const [first] = frames;
+  if (first === undefined) return [];
+  const fetched = yield* fetchPoints(spec, txnOf(first), keys);
+  return fetched.map((rows, i) => {
+    const frame = frames[i] ?? first;
+    return () => decodePoints(spec, rows, predicate && predicateIn(predicate, frame));
+  });
 }
 
 function specOf(

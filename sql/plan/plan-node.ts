@@ -2,9 +2,11 @@
  * Plan nodes: what a relation has become. Immutable, shared by all executions; `open` makes the operators of one. A
  * row has a slot for each of `columns`; slots that nobody needs may hold NULL.
  */
+import type { Steps } from '../../src/base/steps.ts';
 import { internalError } from '../errors/sql-error.ts';
 import type { ColumnId, ColumnScalar, Scalar, SubqueryScalar } from '../algebra/scalar.ts';
 import type { Evaluate, Operator, Predicate } from '../exec/operator.ts';
+import type { Row } from '../types/datum.ts';
 import type { CompileEnv } from './compile-scalar.ts';
 import { compileScalar } from './compile-scalar.ts';
 import type { Compiled, Frame } from './frame.ts';
@@ -23,7 +25,15 @@ export interface PlanNode {
   open(frame: Frame): Operator;
   /** The same for what gives at most one row, as a plain call. Never with subqueries or functions that wait. */
   readonly point?: PointSource | undefined;
+  /** The same for several frames at once, where each finds its rows by keys. */
+  readonly lookUps?: LookUps | undefined;
 }
+
+/**
+ * What `open` would give for each of the frames, in their order: for the first of them at least, and perhaps not for
+ * all. Rows are made when they are asked for.
+ */
+export type LookUps = (frames: readonly Frame[]) => Steps<readonly (() => readonly Row[])[]>;
 
 /** The columns that a subplan takes from outside, in the order of `Frame.outer`. */
 export class OuterColumns {

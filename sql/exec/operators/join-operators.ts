@@ -3,8 +3,9 @@
  * join gives left rows only. What has no partner in an outer join is filled with NULLs.
  *
  * `HashJoin` keeps the right side by key; `LoopJoin` keeps the right side as a list (or asks for it anew per left row
- * when it depends on it: `LookupJoin`).
+ * when it depends on it: `LookupJoin`, for some left rows together where they find theirs by keys).
  */
+import { must } from '../../../src/base/assert.ts';
 import type { Datum, Row } from '../../types/datum.ts';
 import { evaluating } from '../evaluation-wait.ts';
 import { MemoryBudget } from '../memory-budget.ts';
@@ -73,6 +74,11 @@ abstract class JoinBase implements Operator {
       this.#addUnmatched(out);
     }
     return out.length === 0 ? undefined : out;
+  }
+
+  /** The left row that candidates are asked for, and those known to come after it. */
+  protected upcoming(count: number): readonly Row[] {
+    return this.#pending?.slice(this.#at - 1, this.#at - 1 + count) ?? [];
   }
 
   *#joinRow(left: Row, out: Batch): Steps<void> {
@@ -206,22 +212,31 @@ export class LoopJoinOperator extends JoinBase {
   }
 }
 
+/** How right rows are found: for one left row, or for some together, of which the first at least are answered. */
+export type LookUp =
+  | { readonly kind: 'each'; readonly find: (left: Row) => Steps<readonly Row[]> }
+  | {
+      readonly kind: 'batch';
+      readonly find: (lefts: readonly Row[]) => Steps<readonly (() => readonly Row[])[]>;
+    };
+
+/** Left rows looked up together. */
+const LOOKUPS_MAX = 128;
+
 /** The right side is made anew for each left row: index lookups, LATERAL. Never right or full. */
 export class LookupJoinOperator extends JoinBase {
-  readonly #lookUp: (left: Row) => Steps<readonly Row[]>;
+  readonly #lookUp: LookUp;
+  /** Answers for the left rows that come next, with the next one last. */
+  #ready: (() => readonly Row[])[] = [];
 
-  constructor(
-    left: Operator,
-    lookUp: (left: Row) => Steps<readonly Row[]>,
-    shape: JoinShape,
-    ports: ExecPorts,
-  ) {
+  constructor(left: Operator, lookUp: LookUp, shape: JoinShape, ports: ExecPorts) {
     super(left, shape, ports);
     this.#lookUp = lookUp;
   }
 
   close(): void {
     this.left.close();
+    this.#ready = [];
   }
 
   protected *prepare(): Steps<void> {
@@ -229,12 +244,22 @@ export class LookupJoinOperator extends JoinBase {
   }
 
   protected *candidates(left: Row): Steps<readonly RightRow[]> {
-    const rows = yield* this.#lookUp(left);
+    const rows = yield* this.#find(left);
     return rows.map((row) => ({ row, isMatched: false }));
   }
 
   protected allRight(): Iterable<RightRow> {
     return [];
+  }
+
+  *#find(left: Row): Steps<readonly Row[]> {
+    if (this.#lookUp.kind === 'each') return yield* this.#lookUp.find(left);
+    let next = this.#ready.pop();
+    if (next === undefined) {
+      this.#ready = (yield* this.#lookUp.find(this.upcoming(LOOKUPS_MAX))).toReversed();
+      next = must(this.#ready.pop());
+    }
+    return next();
   }
 }
 

@@ -242,12 +242,42 @@ describe('joins', () => {
     expect(await all(join)).toEqual(expected[kind]);
   });
 
-  it.each(['inner', 'left', 'semi', 'anti'] as const)('lookup %s', async (kind) => {
+  const lookedUp = ['inner', 'left', 'semi', 'anti'] as const;
+  const matches = (table: readonly Row[], row: Row): readonly Row[] =>
+    table.filter((other) => row[0] !== null && other[0] === row[0]);
+
+  it.each(lookedUp)('lookup %s', async (kind) => {
     const table = await all(right());
     const lookUp = function* (row: Row): Steps<readonly Row[]> {
-      return table.filter((other) => row[0] !== null && other[0] === row[0]);
+      return matches(table, row);
     };
     const whole = { ...shape, kind, condition: undefined };
-    expect(await all(new LookupJoinOperator(left(), lookUp, whole, PORTS))).toEqual(expected[kind]);
+    const join = new LookupJoinOperator(left(), { kind: 'each', find: lookUp }, whole, PORTS);
+    expect(await all(join)).toEqual(expected[kind]);
+  });
+
+  it.each(lookedUp)('lookup %s of several together, however many are answered', async (kind) => {
+    const table = await all(right());
+    for (const answered of [1, 2, 100]) {
+      const lookUp = function* (some: readonly Row[]): Steps<readonly (() => readonly Row[])[]> {
+        return some.slice(0, answered).map((row) => () => matches(table, row));
+      };
+      const whole = { ...shape, kind, condition: undefined };
+      const join = new LookupJoinOperator(left(), { kind: 'batch', find: lookUp }, whole, PORTS);
+      expect(await all(join)).toEqual(expected[kind]);
+    }
+  });
+
+  it('lookups are asked for together, a bounded number at a time', async () => {
+    const asked: number[] = [];
+    const lookUp = function* (some: readonly Row[]): Steps<readonly (() => readonly Row[])[]> {
+      asked.push(some.length);
+      return some.map((row) => () => [row]);
+    };
+    const many = rows(...Array.from({ length: 1000 }, (_, i): Datum[] => [i]));
+    const whole = { kind: 'inner', leftWidth: 1, rightWidth: 1, condition: undefined } as const;
+    const join = new LookupJoinOperator(many, { kind: 'batch', find: lookUp }, whole, PORTS);
+    expect(await all(join)).toEqual(Array.from({ length: 1000 }, (_, i) => [i, i]));
+    expect(asked).toEqual([128, 128, 128, 128, 128, 128, 128, 104]);
   });
 });
