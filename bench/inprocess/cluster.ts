@@ -153,7 +153,7 @@ export class MemCluster {
   readonly nodes: QuorateNode[] = [];
   readonly #sockets: MemSockets[] = [];
 
-  static async start(count: number): Promise<MemCluster> {
+  static async start(count: number, memoryTableBytes: number): Promise<MemCluster> {
     const cluster = new MemCluster();
     const networks: MemNetwork[] = [];
     const ids = Array.from({ length: count }, (_, i) => i + 1);
@@ -161,7 +161,7 @@ export class MemCluster {
       const sockets = new MemSockets();
       cluster.#sockets.push(sockets);
       const env = { ...ports, counters: new Counters() };
-      const node = await QuorateNode.open(configOf(id, ids), {
+      const node = await QuorateNode.open(configOf(id, ids, memoryTableBytes), {
         env,
         network: new MemNetwork(nodeId(id), networks),
         sockets,
@@ -198,7 +198,7 @@ export class MemCluster {
 
 const ports = { clock: nodeClock, random: nodeRandom, scheduler: nodeScheduler, log: silentLogger };
 
-function configOf(id: number, ids: readonly number[]): NodeConfig {
+function configOf(id: number, ids: readonly number[], memoryTableBytes: number): NodeConfig {
   return {
     nodeId: id,
     clusterId: 'bench',
@@ -207,6 +207,6 @@ function configOf(id: number, ids: readonly number[]): NodeConfig {
     httpPort: 1,
     peerPort: 1,
     members: ids.map((each) => ({ id: each, host: '127.0.0.1', peerPort: 1 })),
-    settings: { ...DEFAULT_SETTINGS, memoryTableBytes: 1 << 30, checkpointSpreadMs: 1000 },
+    settings: { ...DEFAULT_SETTINGS, memoryTableBytes, checkpointSpreadMs: 1000 },
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Question: how much processor time does a transaction take in the code of all three nodes together, kernel apart?
- * `node dist/bench/inprocess/main.js [SCRIPT ...] [--seconds N] [--clients N] [--nodes N]`, best with `--cpu-prof`.
+ * `node dist/bench/inprocess/main.js [SCRIPT ...] [--seconds N] [--clients N] [--nodes N]
+ * [--table-mib N]`, best with `--cpu-prof`. With a small memory table the rows that were loaded lie in the engine.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -37,6 +38,27 @@ const branchUpdate: Step = {
   text: 'UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2;',
   values: ({ delta = 0, bid = 0 }) => [delta, bid],
 };
+const hundred = ({ aid = 0 }: Parameters): number[] => [aid, aid + 99];
+const scanHundred: Step = {
+  text: 'SELECT aid, filler FROM pgbench_accounts WHERE aid BETWEEN $1 AND $2;',
+  values: hundred,
+};
+const sumHundred: Step = {
+  text: 'SELECT sum(abalance) FROM pgbench_accounts WHERE aid BETWEEN $1 AND $2;',
+  values: hundred,
+};
+const orderHundred: Step = {
+  text: 'SELECT filler FROM pgbench_accounts WHERE aid BETWEEN $1 AND $2 ORDER BY filler;',
+  values: hundred,
+};
+const scanOne: Step = {
+  text: 'SELECT aid, filler FROM pgbench_accounts WHERE aid BETWEEN $1 AND $2;',
+  values: ({ aid = 0 }) => [aid, aid],
+};
+const byTwoTables: Step = {
+  text: 'SELECT a.aid, t.tbalance FROM pgbench_accounts a JOIN pgbench_tellers t ON t.tid = a.bid + a.abalance * 0 WHERE a.aid BETWEEN $1 AND $2;',
+  values: hundred,
+};
 const BEGIN: Step = { text: 'BEGIN;' };
 const END: Step = { text: 'END;' };
 
@@ -44,6 +66,12 @@ const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
   one: [{ text: 'SELECT 1;' }],
   be: [BEGIN, END],
   sel: [accountSelect],
+  scan: [scanHundred],
+  sum: [sumHundred],
+  order: [orderHundred],
+  scan1: [scanOne],
+  join: [byTwoTables],
+  bsse: [BEGIN, scanHundred, scanHundred, END],
   bse: [BEGIN, accountSelect, END],
   upd: [accountUpdate],
   bue: [BEGIN, accountUpdate, END],
@@ -153,6 +181,7 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '16' },
     nodes: { type: 'string', default: '3' },
     at: { type: 'string' },
+    'table-mib': { type: 'string', default: '1024' },
   },
 });
 
@@ -180,7 +209,7 @@ async function load(client: Client): Promise<void> {
 
 // The nodes' timers keep no process alive, and there are no sockets.
 setInterval(() => undefined, 1000);
-const cluster = await MemCluster.start(Number(values.nodes));
+const cluster = await MemCluster.start(Number(values.nodes), Number(values['table-mib']) * 2 ** 20);
 const admin = new Client(cluster.connect(0));
 await admin.open();
 await load(admin);
