@@ -19,6 +19,8 @@ export interface MemoryShares {
   readonly semiSpaceBytes: number;
   /** A memory table that has grown to this is written to the engine. There are two, and a quarter of one beyond. */
   readonly memoryTableBytes: number;
+  /** What short scans have read, kept as it was read: in the old space, and buffers outside of it. */
+  readonly headCacheBytes: number;
   /** LevelDB's uncompressed blocks. */
   readonly blockCacheBytes: number;
   /** LevelDB's own memory table, of which there are two. */
@@ -56,11 +58,12 @@ const SHARES: Readonly<Record<Bounded, Share>> = {
   semiSpaceBytes: { parts: 2, maxBytes: 32 * MIB, times: 3 },
   // A restart applies again what they held.
   memoryTableBytes: { parts: 3, maxBytes: 256 * MIB, times: 2.25 },
+  headCacheBytes: { parts: 2, maxBytes: 1024 * MIB, times: 1 },
   writeBufferBytes: { parts: 1, maxBytes: 64 * MIB, times: 2 },
   raftTailBytes: { parts: 2, maxBytes: 128 * MIB, times: 0 },
   raftTailsBytes: { parts: 8, maxBytes: 512 * MIB, times: 1 },
   raftUncommittedBytes: { parts: 4, maxBytes: 256 * MIB, times: 0 },
-  peerQueuesBytes: { parts: 16, maxBytes: 1024 * MIB, times: 1 },
+  peerQueuesBytes: { parts: 14, maxBytes: 1024 * MIB, times: 1 },
   // A range takes 512 MiB of one transaction.
   txnBytes: { parts: 16, maxBytes: 512 * MIB, times: 1 },
   workMemBytes: { parts: 4, maxBytes: 256 * MIB, times: 0 },
@@ -93,6 +96,7 @@ export function sharesOf(budgetBytes: number): MemoryShares {
     oldSpaceBytes: share('oldSpaceBytes'),
     semiSpaceBytes: powerOfTwo(share('semiSpaceBytes')),
     memoryTableBytes: share('memoryTableBytes'),
+    headCacheBytes: share('headCacheBytes'),
     writeBufferBytes: share('writeBufferBytes'),
     raftTailBytes: share('raftTailBytes'),
     raftTailsBytes: share('raftTailsBytes'),

@@ -123,6 +123,7 @@ export class QuorateNode {
     const made: { node?: QuorateNode } = {};
     const mvcc = await MvccStore.open(env.scheduler, engine, {
       tableBytesMax: settings.memoryTableBytes,
+      headCacheBytes: settings.headCacheBytes,
       spreadMs: settings.checkpointSpreadMs,
       nextFill: () => 1 - CHECKPOINT_JITTER * env.random.next(),
       onCheckpointNeeded: () => made.node?.store.onCheckpointNeeded(),

@@ -29,7 +29,8 @@ describe('the shares of a budget', () => {
     expect(inMib(sharesOf(DEFAULT_MEMORY_BYTES))).toEqual({
       ...{ oldSpaceBytes: 1024, semiSpaceBytes: 32, memoryTableBytes: 48 },
       ...{ blockCacheBytes: 64, writeBufferBytes: 16, raftTailBytes: 32, raftTailsBytes: 128 },
-      ...{ raftUncommittedBytes: 64, peerQueuesBytes: 256, txnBytes: 256, workMemBytes: 64 },
+      ...{ raftUncommittedBytes: 64, peerQueuesBytes: 224, txnBytes: 256, workMemBytes: 64 },
+      headCacheBytes: 32,
     });
   });
 
@@ -37,7 +38,8 @@ describe('the shares of a budget', () => {
     expect(inMib(sharesOf(MIN_MEMORY_BYTES))).toEqual({
       ...{ oldSpaceBytes: 231, semiSpaceBytes: 4, memoryTableBytes: 10 },
       ...{ blockCacheBytes: 14, writeBufferBytes: 3, raftTailBytes: 7, raftTailsBytes: 28 },
-      ...{ raftUncommittedBytes: 14, peerQueuesBytes: 57, txnBytes: 57, workMemBytes: 14 },
+      ...{ raftUncommittedBytes: 14, peerQueuesBytes: 50, txnBytes: 57, workMemBytes: 14 },
+      headCacheBytes: 7,
     });
   });
 
