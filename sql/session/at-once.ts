@@ -18,6 +18,8 @@ import type { Datum } from '../types/datum.ts';
 import type { SqlType } from '../types/sql-type.ts';
 
 const SKIPPED_MAX = 1024;
+/** A longer text does not come often enough for its plan to be at hand at another node. */
+const PLAN_KEY_MAX = 4096;
 
 export class AtOnceHistory {
   readonly #misses = new WeakMap<Plan, { skip: number; next: number }>();
@@ -57,7 +59,7 @@ export function rowChangeOf(statement: AtOnceStatement): RowChange {
     lockTimeoutMs,
     run: (txn) => runAtOnce(change, () => executionIn(txn)),
     encode: () =>
-      planKey === undefined
+      planKey === undefined || planKey.length > PLAN_KEY_MAX
         ? undefined
         : encodeProgram({ planKey, table: change.table, parameters }, plan.parameterTypes),
   };

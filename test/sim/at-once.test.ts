@@ -1,0 +1,178 @@
+/** Statements that are run where their range is led, through the sessions of a cluster of three nodes. */
+import { describe, expect, it } from 'vitest';
+import { must } from '../../src/base/assert.ts';
+import { CollectingSink } from '../../src/sim/collecting-sink.ts';
+import { EmbeddedCluster } from '../../src/sim/cluster.ts';
+import { SimWorld } from '../../src/sim/world.ts';
+import { SqlError } from '../../sql/errors/sql-error.ts';
+import type { Session } from '../../sql/session/session-api.ts';
+
+interface Client {
+  readonly session: Session;
+  /** The tags of what was run, or the SQLSTATE of what failed; with rows, where there are some. */
+  run(text: string): Promise<string>;
+}
+
+class Setting {
+  readonly world: SimWorld;
+  readonly cluster: EmbeddedCluster;
+
+  private constructor(world: SimWorld, cluster: EmbeddedCluster) {
+    this.world = world;
+    this.cluster = cluster;
+  }
+
+  static async start(seed: number): Promise<Setting> {
+    const world = new SimWorld(seed);
+    const cluster = new EmbeddedCluster(world, { size: 3 });
+    await cluster.start();
+    return new Setting(world, cluster);
+  }
+
+  get leader(): number {
+    const { machines } = this.cluster;
+    return must(machines.find(({ node }) => node?.status().ranges.some(({ isLeader }) => isLeader)))
+      .id;
+  }
+
+  get others(): readonly [number, number] {
+    const [one = 0, two = 0] = [1, 2, 3].filter((id) => id !== this.leader);
+    return [one, two];
+  }
+
+  async connect(id: number): Promise<Client> {
+    const session = await must(this.cluster.at(id).sessions).open({
+      ...{ user: 'u', database: 'quorate', parameters: new Map() },
+      ...{ processId: 1, onFatal: () => undefined },
+    });
+    const run = async (text: string): Promise<string> => {
+      const sink = new CollectingSink(() => session.format());
+      try {
+        await session.simpleQuery(text, sink);
+      } catch (error) {
+        if (error instanceof SqlError) return error.sqlState;
+        throw error;
+      }
+      return sink.results.map(({ tag, rows }) => [tag, ...rows.flat()].join(' ')).join('; ');
+    };
+    return { session, run };
+  }
+
+  /** What a node has counted while `work` was done. */
+  async counted(
+    id: number,
+    work: () => Promise<unknown>,
+  ): Promise<Readonly<Record<string, number>>> {
+    const now = (): Readonly<Record<string, number>> =>
+      must(this.cluster.at(id).node).status().counters;
+    const before = { ...now() };
+    await this.world.settle(work());
+    const after = now();
+    const names = Object.keys(after);
+    return Object.fromEntries(
+      names.map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)]),
+    );
+  }
+
+  async all(client: Client, texts: readonly string[]): Promise<string[]> {
+    const said: string[] = [];
+    for (const text of texts) said.push(await this.world.settle(client.run(text)));
+    return said;
+  }
+}
+
+const CREATE = "CREATE TABLE t (k int PRIMARY KEY, v text CHECK (v <> 'no'))";
+const upsert = (k: number, v: string): string =>
+  `INSERT INTO t VALUES (${k}, '${v}') ON CONFLICT (k) DO UPDATE SET v = t.v || excluded.v`;
+
+describe('a statement on one row', () => {
+  it('is one request to another node, and no round of the clock', async () => {
+    const at = await Setting.start(1);
+    const client = await at.world.settle(at.connect(at.others[0]));
+    // The leader's node makes the plan while the first ones are run as transactions.
+    const first = [CREATE, ...['a', 'b', 'c', 'd', 'e'].map((v) => upsert(1, v))];
+    expect((await at.all(client, first)).slice(1)).toEqual(Array(5).fill('INSERT 0 1'));
+    const counted = await at.counted(at.others[0], () => client.run(upsert(1, 'f')));
+    expect(counted).toMatchObject({ rangePreparesRemote: 1, rangeLocksRemote: 0, clockRounds: 0 });
+    expect(counted).toMatchObject({ txnsBegun: 1, txnsEnded: 1, txnsOnePhase: 1 });
+    expect(await at.all(client, ['SELECT v FROM t WHERE k = 1'])).toEqual(['SELECT 1 abcdef']);
+  });
+
+  it('says what it would say as a transaction', async () => {
+    const at = await Setting.start(2);
+    for (const id of [at.leader, at.others[0]]) {
+      const client = await at.world.settle(at.connect(id));
+      const texts = [
+        'CREATE TABLE t (k int PRIMARY KEY, v int NOT NULL CHECK (v < 100))',
+        ...Array.from({ length: 8 }, (_, i) => `INSERT INTO t VALUES (${i}, ${10 * i})`),
+        'INSERT INTO t VALUES (3, 0)',
+        'UPDATE t SET v = v + 90 WHERE k = 0',
+        'UPDATE t SET v = v + 90 WHERE k = 1',
+        'UPDATE t SET v = NULL WHERE k = 2',
+        'UPDATE t SET v = 10 / (v - 20) WHERE k = 2',
+        'UPDATE t SET v = 1 WHERE k = 99',
+        'DELETE FROM t WHERE k = 3',
+        'DELETE FROM t WHERE k = 3',
+        'SELECT k, v FROM t ORDER BY k',
+      ];
+      expect((await at.all(client, texts)).slice(9)).toEqual([
+        ...['23505', 'UPDATE 1', '23514', '23502', '22012', 'UPDATE 0', 'DELETE 1', 'DELETE 0'],
+        'SELECT 7 0 90 1 10 2 20 4 40 5 50 6 60 7 70',
+      ]);
+      await at.all(client, ['DROP TABLE t']);
+    }
+  });
+
+  it('many of one row are replicated at the same time, and none is lost', async () => {
+    const at = await Setting.start(3);
+    const clients: Client[] = [];
+    for (let i = 0; i < 30; i++) {
+      clients.push(await at.world.settle(at.connect(i % 2 === 0 ? at.leader : at.others[0])));
+    }
+    await at.all(must(clients[0]), [CREATE, upsert(1, '-'), upsert(1, '-')]);
+    await at.all(must(clients[1]), [
+      upsert(1, '-'),
+      upsert(1, '-'),
+      upsert(1, '-'),
+      upsert(1, '-'),
+    ]);
+    const counted = await at.counted(at.leader, () =>
+      Promise.all(clients.map((client) => client.run(upsert(1, 'x')))),
+    );
+    expect(counted['raftProposed']).toBeGreaterThanOrEqual(clients.length);
+    // One after the other there would be no more than one append out to a follower.
+    const { raftAppends = 0, raftInflightSum = 0 } = counted;
+    expect(raftInflightSum / raftAppends).toBeGreaterThan(1);
+    expect(await at.all(must(clients[1]), ['SELECT length(v) FROM t'])).toEqual(['SELECT 1 36']);
+  });
+
+  it('waits for whoever has locked its row, and ends when it is cancelled', async () => {
+    const at = await Setting.start(4);
+    const holder = await at.world.settle(at.connect(at.leader));
+    const waiter = await at.world.settle(at.connect(at.others[0]));
+    await at.all(waiter, [CREATE, ...Array.from({ length: 6 }, () => upsert(1, 'a'))]);
+    await at.all(holder, ['BEGIN', "UPDATE t SET v = 'h' WHERE k = 1"]);
+    const cancelled = waiter.run(upsert(1, 'x'));
+    await at.world.run(1000);
+    waiter.session.cancel();
+    expect(await at.world.settle(cancelled)).toBe('57014');
+    const waiting = waiter.run(upsert(1, 'y'));
+    // Longer than it stands in the queue before it becomes a transaction.
+    await at.world.run(7000);
+    await at.all(holder, ['COMMIT']);
+    expect(await at.world.settle(waiting)).toBe('INSERT 0 1');
+    expect(await at.all(holder, ['SELECT v FROM t WHERE k = 1'])).toEqual(['SELECT 1 hy']);
+  });
+
+  it('is never run with another schema than its own', async () => {
+    const at = await Setting.start(5);
+    const client = await at.world.settle(at.connect(at.others[0]));
+    const other = await at.world.settle(at.connect(at.others[1]));
+    await at.all(client, [CREATE, ...Array.from({ length: 6 }, () => upsert(1, 'a'))]);
+    await at.all(other, ['ALTER TABLE t ADD COLUMN w int DEFAULT 7']);
+    expect(await at.all(client, [upsert(2, 'b'), 'SELECT w FROM t WHERE k = 2'])).toEqual([
+      'INSERT 0 1',
+      'SELECT 1 7',
+    ]);
+  });
+});
