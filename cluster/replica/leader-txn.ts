@@ -16,9 +16,8 @@ import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Key } from '../../src/base/span.ts';
 import { TS_MAX } from '../../src/base/timestamp.ts';
-import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { KvCursor, KvMark, KvTxn, LockedRow, TableFence } from '../../src/kv/kv-client.ts';
-import { KvError } from '../../src/kv/kv-errors.ts';
+import type { KvTxn, LockedRow, TableFence } from '../../src/kv/kv-client.ts';
+import { OneRequestTxn, notInOneRequest, stand } from '../range/one-request-txn.ts';
 import type { Write } from '../range/requests.ts';
 import type { Office } from './office.ts';
 import type { Holder, InFlight } from './pending-writes.ts';
@@ -30,7 +29,7 @@ export interface Obstacle {
   readonly holder: Holder | undefined;
 }
 
-export class LeaderTxn implements KvTxn {
+export class LeaderTxn extends OneRequestTxn implements KvTxn {
   /** Set when the run met something to wait for. */
   obstacle: Obstacle | undefined;
   readonly #replica: Replica;
@@ -41,6 +40,7 @@ export class LeaderTxn implements KvTxn {
   #checked: TableFence | undefined;
 
   constructor(replica: Replica, office: Office, lockId: LockId) {
+    super();
     this.#replica = replica;
     this.#office = office;
     this.#lockId = lockId;
@@ -58,7 +58,7 @@ export class LeaderTxn implements KvTxn {
 
   get(k: Key, table: TableFence | undefined): MaybePromise<Uint8Array | undefined> {
     this.#check(k, table);
-    return this.#inTheWay(k) ? this.#stand() : this.#read(k);
+    return this.#inTheWay(k) ? stand() : this.#read(k);
   }
 
   getMany(
@@ -66,14 +66,14 @@ export class LeaderTxn implements KvTxn {
     table: TableFence | undefined,
   ): MaybePromise<readonly (Uint8Array | undefined)[]> {
     const rows = this.lock(keys, table);
-    return isPromise(rows) ? this.#stand() : rows.map((row) => row.value);
+    return isPromise(rows) ? stand() : rows.map((row) => row.value);
   }
 
   lock(keys: readonly Key[], table: TableFence | undefined): MaybePromise<LockedRow[]> {
     const rows: LockedRow[] = [];
     for (const key of keys) {
       this.#check(key, table);
-      if (this.#inTheWay(key)) return this.#stand();
+      if (this.#inTheWay(key)) return stand();
       rows.push({ key, value: this.#read(key), isGranted: true });
     }
     return rows;
@@ -87,39 +87,6 @@ export class LeaderTxn implements KvTxn {
     return this.#write(k, null, table);
   }
 
-  readTs(): Timestamp {
-    return notHere();
-  }
-
-  scan(): KvCursor {
-    return notHere();
-  }
-
-  bumpFence(): Promise<void> {
-    return notHere();
-  }
-
-  mark(): KvMark {
-    return notHere();
-  }
-
-  rollbackTo(): void {
-    notHere();
-  }
-
-  restart(): Promise<void> {
-    return notHere();
-  }
-
-  commit(): Timestamp {
-    return notHere();
-  }
-
-  /** There is nothing that would have to be undone. */
-  rollback(): void {
-    this.#writes.length = 0;
-  }
-
   #write(key: Key, value: Uint8Array | null, table: TableFence | undefined): MaybePromise<void> {
     this.#check(key, table);
     const { pending } = this.#office;
@@ -127,7 +94,7 @@ export class LeaderTxn implements KvTxn {
       const holder = undecidedHolder(pending.inFlight(key)) ?? pending.readerOfKey(key);
       if (holder !== undefined) {
         this.obstacle = { key, holder };
-        return this.#stand();
+        return stand();
       }
     }
     const at = this.#writes.findIndex((write) => write.key === key);
@@ -156,28 +123,20 @@ export class LeaderTxn implements KvTxn {
     return this.#replica.host.mvcc.newest(key)?.value;
   }
 
-  #stand(): Promise<never> {
-    return new Promise<never>(() => undefined);
-  }
-
   /** It is this range's, and its table's schema is the one that the statement was planned with (TXN-3, TXN-7). */
   #check(key: Key, table: TableFence | undefined): void {
-    if (!this.#replica.owns(key)) notHere();
+    if (!this.#replica.owns(key)) notInOneRequest();
     if (table === undefined || table === this.#checked) return;
     const { fences } = this.#replica;
     const { locks, pending } = this.#office;
     const fence = fences.keyOf(table.tableId);
     const isChanging =
       locks.isHeldByOther(fence, this.#lockId) || pending.writerOfKey(fence, TS_MAX) !== undefined;
-    if (isChanging || fences.newest(table.tableId) !== table.version) notHere();
+    if (isChanging || fences.newest(table.tableId) !== table.version) notInOneRequest();
     this.#checked = table;
   }
 }
 
 function undecidedHolder(inFlight: InFlight | undefined): Holder | undefined {
   return inFlight !== undefined && 'holder' in inFlight ? inFlight.holder : undefined;
-}
-
-function notHere(): never {
-  throw new KvError('unavailable', 'not in one request to one range');
 }

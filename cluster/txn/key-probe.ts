@@ -3,11 +3,10 @@
  * read and leaves the run standing there, and those of writes. Reads and changes nothing.
  */
 import type { Key } from '../../src/base/span.ts';
-import type { KvCursor, KvMark, KvTxn } from '../../src/kv/kv-client.ts';
-import { KvError } from '../../src/kv/kv-errors.ts';
-import type { Timestamp } from '../../src/base/timestamp.ts';
+import type { KvTxn } from '../../src/kv/kv-client.ts';
+import { OneRequestTxn, stand } from '../range/one-request-txn.ts';
 
-export class KeyProbe implements KvTxn {
+export class KeyProbe extends OneRequestTxn implements KvTxn {
   readonly keys: Key[] = [];
   readonly hasWrites = false;
 
@@ -33,44 +32,4 @@ export class KeyProbe implements KvTxn {
   delete(k: Key): void {
     this.keys.push(k);
   }
-
-  readTs(): Timestamp {
-    return notThis();
-  }
-
-  scan(): KvCursor {
-    return notThis();
-  }
-
-  bumpFence(): Promise<void> {
-    return notThis();
-  }
-
-  mark(): KvMark {
-    return notThis();
-  }
-
-  rollbackTo(): void {
-    notThis();
-  }
-
-  restart(): Promise<void> {
-    return notThis();
-  }
-
-  commit(): Timestamp {
-    return notThis();
-  }
-
-  rollback(): void {
-    notThis();
-  }
-}
-
-function stand(): Promise<never> {
-  return new Promise<never>(() => undefined);
-}
-
-function notThis(): never {
-  throw new KvError('unavailable', 'not in one request to one range');
 }
