@@ -67,8 +67,8 @@ function send(attempt: Attempt): MaybePromise<boolean> {
   if (!isPromise(sent)) return outcomeOf(attempt, sent);
   env.counters.txnsBegun++;
   census.enter(request.lockId);
-  const done = sent.then((attempted) => outcomeOf(attempt, attempted));
-  return done.finally(() => {
+  const outcome = sent.then((attempted) => outcomeOf(attempt, attempted));
+  return outcome.finally(() => {
     env.counters.txnsEnded++;
     census.leave(request.lockId);
   });
@@ -85,8 +85,7 @@ function outcomeOf(attempt: Attempt, attempted: Attempted): MaybePromise<boolean
   const { reply } = attempted;
   switch (reply.kind) {
     case 'committed':
-      services.env.counters.txnsOnePhase++;
-      return true;
+      return done(attempt);
     case 'lockRefused':
       throw new KvError('lock_timeout', 'canceling statement due to lock timeout');
     case 'refused':
@@ -102,6 +101,11 @@ function outcomeOf(attempt: Attempt, attempted: Attempted): MaybePromise<boolean
   }
 }
 
+function done({ services }: Attempt): boolean {
+  services.env.counters.txnsOnePhase++;
+  return true;
+}
+
 function notDone({ cancellation }: Attempt): boolean {
   if (cancellation.isCancelled) throw new KvError('cancelled', 'cancelled');
   return false;
@@ -110,7 +114,7 @@ function notDone({ cancellation }: Attempt): boolean {
 async function learn(attempt: Attempt): Promise<boolean> {
   const { txnId, anchor } = attempt.request;
   const outcome = await attempt.services.recovery.recover(txnId, anchor, false);
-  if (outcome.kind === 'committed') return true;
+  if (outcome.kind === 'committed') return done(attempt);
   if (outcome.kind === 'aborted') return notDone(attempt);
   throw new KvError('ambiguous', 'the outcome of the commit is not known');
 }

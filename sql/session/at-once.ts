@@ -36,7 +36,10 @@ export class AtOnceHistory {
       this.#misses.delete(plan);
       return;
     }
-    const next = this.#misses.get(plan)?.next ?? 1;
+    const missed = this.#misses.get(plan);
+    // Of those that were tried at the same time only the first says something new.
+    if (missed !== undefined && missed.skip > 0) return;
+    const next = missed?.next ?? 1;
     this.#misses.set(plan, { skip: next, next: Math.min(2 * next, SKIPPED_MAX) });
   }
 }

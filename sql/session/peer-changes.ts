@@ -6,7 +6,7 @@
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { run } from '../../src/base/steps.ts';
-import type { KvTxn } from '../../src/kv/kv-client.ts';
+import type { KvTxn, TableFence } from '../../src/kv/kv-client.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
 import { SqlError, internalError } from '../errors/sql-error.ts';
 import type { EvalContext, SequenceHooks } from '../functions/eval-context.ts';
@@ -27,7 +27,8 @@ const WORK_MEM_BYTES = 1 << 20;
 export class PeerChanges {
   readonly #shared: SharedState;
   readonly #planning = new Set<string>();
-  readonly #unplannable = new LruCache<string, true>(UNPLANNABLE_MAX);
+  /** By plan key, with the version of the table that it was sent for. */
+  readonly #unplannable = new LruCache<string, TableFence>(UNPLANNABLE_MAX);
   readonly #signal = new AbortController().signal;
 
   constructor(shared: SharedState) {
@@ -40,12 +41,11 @@ export class PeerChanges {
     const { planKey, table } = program;
     const plan = this.#shared.plans.get(planKey);
     if (plan === undefined) {
-      this.#plan(planKey);
+      this.#plan(planKey, table);
       return false;
     }
     const change = plan.pointChange;
-    const { tableId, version } = table;
-    if (change?.table.tableId !== tableId || change.table.version !== version) return false;
+    if (change === undefined || !isSame(change.table, table)) return false;
     return runAtOnce(change, () => this.#execution(program.parameters(plan.parameterTypes), txn));
   }
 
@@ -62,19 +62,24 @@ export class PeerChanges {
     };
   }
 
-  #plan(planKey: string): void {
+  #plan(planKey: string, table: TableFence): void {
     const isBusy = this.#planning.size >= PLANNING_MAX || this.#planning.has(planKey);
-    if (isBusy || this.#unplannable.get(planKey) === true) return;
+    const failed = this.#unplannable.get(planKey);
+    if (isBusy || (failed !== undefined && isSame(failed, table))) return;
     this.#planning.add(planKey);
     void this.#tryPlan(planKey)
       .catch((error: unknown) => {
-        if (!(error instanceof SqlError) && !(error instanceof KvError)) throw error;
+        if (!(error instanceof SqlError)) throw error;
         return undefined;
       })
       .then((plan) => {
-        this.#planning.delete(planKey);
-        if (plan === undefined) this.#unplannable.set(planKey, true);
-      });
+        if (plan === undefined) this.#unplannable.set(planKey, table);
+      })
+      .catch((error: unknown) => {
+        // The next of its kind has it tried again.
+        if (!(error instanceof KvError)) throw error;
+      })
+      .finally(() => this.#planning.delete(planKey));
   }
 
   async #tryPlan(planKey: string): Promise<Plan | undefined> {
@@ -92,6 +97,10 @@ export class PeerChanges {
     await run(new PlannedRunner(ctx).plan({ text, declaredTypes }, statement));
     return this.#shared.plans.get(planKey);
   }
+}
+
+function isSame(one: TableFence, other: TableFence): boolean {
+  return one.tableId === other.tableId && one.version === other.version;
 }
 
 function quoted(name: string): string {

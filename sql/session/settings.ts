@@ -163,7 +163,7 @@ export class Settings {
         extraFloatDigits: Number(this.show('extra_float_digits')),
         byteaOutput: this.show('bytea_output') === 'escape' ? 'escape' : 'hex',
       }),
-      searchPath: parseSearchPath(this.show('search_path'), this.#user),
+      searchPath: sharedPath(parseSearchPath(this.show('search_path'), this.#user)),
       minMessageLevel: this.show('client_min_messages'),
       isDefaultReadOnly: this.show('default_transaction_read_only') === 'on',
     };
@@ -181,6 +181,19 @@ function sharedFormat(format: FormatContext): FormatContext {
     lastFormat.byteaOutput === format.byteaOutput;
   if (!isSame || lastFormat === undefined) lastFormat = format;
   return lastFormat;
+}
+
+const SHARED_PATHS_MAX = 1000;
+const sharedPaths = new Map<string, readonly string[]>();
+
+/** One object for equal paths: plans that sessions share are kept with the path they were made with. */
+function sharedPath(path: readonly string[]): readonly string[] {
+  const key = path.join('\0');
+  const known = sharedPaths.get(key);
+  if (known !== undefined) return known;
+  if (sharedPaths.size >= SHARED_PATHS_MAX) sharedPaths.clear();
+  sharedPaths.set(key, path);
+  return path;
 }
 
 function changed(values: Values, key: string, value: string | undefined): Values {

@@ -38,11 +38,18 @@ export const FAULTS = [
   'split',
   'unheard hand-over',
   'absence',
+  'unheard commit',
+  'leader ahead',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
 /** About how long a COMMIT takes when nothing is in its way. */
 const COMMIT_MS = 4;
+/** A leader that is at work commits something within this. */
+const AHEAD_WITHIN_MS = 500;
+/** About how long it takes to move the lead of a few ranges, and to elect a leader in place of one that is gone. */
+const TRANSFER_MS = 300;
+const ELECTION_MS = 2500;
 
 export class FaultInjector {
   readonly #world: SimWorld;
@@ -185,6 +192,12 @@ export class FaultInjector {
       case 'absence':
         this.#suspendAbsent(victim);
         return;
+      case 'unheard commit':
+        await this.#killAhead();
+        return;
+      case 'leader ahead':
+        await this.#cutOffAhead(victim);
+        return;
       default:
         await this.#beginAtNode(kind, victim);
     }
@@ -289,7 +302,7 @@ export class FaultInjector {
   /** And perhaps their clocks are set back before they start again. */
   #killAll(): void {
     const { random } = this.#world;
-    const backMs = random.next() < 0.5 ? 0 : random.int(1, 100_000);
+    const backMs = random.next() < 0.5 ? 0 : 10 ** random.int(2, 9);
     this.#note('all down', `all nodes are killed at once, their clocks set back by ${backMs} ms`);
     for (const machine of this.#cluster.machines) {
       machine.clock.skewMs -= backMs;
@@ -335,6 +348,48 @@ export class FaultInjector {
       clock.wake();
       process?.resume();
     });
+  }
+
+  /**
+   * A leader is killed when it has just committed what no other node knows to be committed, and whoever succeeds it
+   * takes long to commit anything: the others' disks are slow.
+   */
+  async #killAhead(): Promise<void> {
+    const [leader, group] = this.#leadership() ?? [];
+    if (leader === undefined || group === undefined) return;
+    const others = this.#cluster.machines.filter((machine) => machine !== leader);
+    const known = ({ node }: Machine): number =>
+      node?.store.group(group.rangeId)?.raft.commitIndex ?? 0;
+    const isAhead = (): boolean => others.every((other) => known(other) < known(leader));
+    if (!(await this.#world.run(AHEAD_WITHIN_MS, isAhead))) return;
+    // What it has committed it makes known, and acknowledges.
+    await this.#world.run(this.#world.random.next() * COMMIT_MS);
+    if (leader.node === undefined) return;
+    this.#note(
+      'unheard commit',
+      `node ${leader.id} is killed after a commit, other disks are slow`,
+    );
+    this.#cluster.crash(leader.id);
+    for (const other of others) other.syncDelayMs = () => 50 + this.#world.random.next() * 200;
+    await this.#world.run(ELECTION_MS);
+  }
+
+  /**
+   * A node with a clock ahead of all others' is to lead everything, and is cut off for as long as it takes the others to
+   * do without it: what it has given timestamps to is in their future.
+   */
+  async #cutOffAhead(victim: Machine): Promise<void> {
+    const { net, machines } = this.#cluster;
+    const { id, clock, node } = victim;
+    const others = machines.filter((machine) => machine !== victim);
+    const newestMs = Math.max(...others.map((other) => other.clock.wallMs()));
+    clock.skewMs += newestMs + this.#world.random.int(2000, 40_000) - clock.wallMs();
+    for (const group of node?.store.groups() ?? []) this.#askTransfer(victim, group, id);
+    await this.#world.run(TRANSFER_MS);
+    this.#note('leader ahead', `node ${id}, whose clock is ahead, is cut off for a while`);
+    net.isolate(id);
+    await this.#world.run(ELECTION_MS);
+    net.heal();
   }
 
   /** Some range, and the node that leads it. */

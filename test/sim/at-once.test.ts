@@ -123,6 +123,29 @@ describe('a statement on one row', () => {
     }
   });
 
+  it('many of one row are replicated at the same time, and none is lost', async () => {
+    const at = await Setting.start(3);
+    const clients: Client[] = [];
+    for (let i = 0; i < 30; i++) {
+      clients.push(await at.world.settle(at.connect(i % 2 === 0 ? at.leader : at.others[0])));
+    }
+    await at.all(must(clients[0]), [CREATE, upsert(1, '-'), upsert(1, '-')]);
+    await at.all(must(clients[1]), [
+      upsert(1, '-'),
+      upsert(1, '-'),
+      upsert(1, '-'),
+      upsert(1, '-'),
+    ]);
+    const counted = await at.counted(at.leader, () =>
+      Promise.all(clients.map((client) => client.run(upsert(1, 'x')))),
+    );
+    expect(counted['raftProposed']).toBeGreaterThanOrEqual(clients.length);
+    // One after the other there would be no more than one append out to a follower.
+    const { raftAppends = 0, raftInflightSum = 0 } = counted;
+    expect(raftInflightSum / raftAppends).toBeGreaterThan(1);
+    expect(await at.all(must(clients[1]), ['SELECT length(v) FROM t'])).toEqual(['SELECT 1 36']);
+  });
+
   it('waits for whoever has locked its row, and ends when it is cancelled', async () => {
     const at = await Setting.start(4);
     const holder = await at.world.settle(at.connect(at.leader));

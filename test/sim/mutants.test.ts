@@ -23,21 +23,16 @@ interface Attack {
 const ALL = ['bank', 'lists', 'registers'];
 const TWO = ['lists', 'registers'];
 const ATTACKS: readonly Attack[] = [
-  { rule: 'CLOCK-1', workloads: ['pairs', 'bank'], faults: ['all down'], seed: 1 },
+  { rule: 'CLOCK-1', workloads: ['registers'], faults: ['all down'], seed: 12 },
   { rule: 'CLOCK-2', workloads: ['registers'], faults: ['isolation'], seed: 5 },
   { rule: 'CLOCK-4', workloads: ['registers'], faults: ['clock jump', 'transfer'], seed: 1 },
-  { rule: 'LEASE-1', workloads: ['queues'], faults: ['crash', 'slow disk'], seed: 47 },
+  { rule: 'LEASE-1', workloads: ['queues'], faults: ['unheard commit'], seed: 1 },
   { rule: 'LEASE-2', workloads: ['crowd'], faults: ['unheard hand-over'], seed: 1 },
-  { rule: 'LEASE-3', workloads: ['bank', 'registers'], faults: ['split'], seed: 106 },
+  { rule: 'LEASE-3', workloads: ['bank'], faults: ['split'], seed: 4 },
   { rule: 'LEASE-4', workloads: ['fresh'], faults: ['absence'], seed: 1 },
-  { rule: 'LEASE-5', workloads: ['fresh', 'registers'], faults: ['isolation'], seed: 104 },
-  { rule: 'RANGE-1', workloads: ['pairs'], faults: ['isolation', 'absence', 'transfer'], seed: 18 },
-  {
-    rule: 'RANGE-2',
-    workloads: ['bank', 'lists'],
-    faults: ['split', 'lost frames', 'one-way cut'],
-    seed: 128,
-  },
+  { rule: 'LEASE-5', workloads: ['registers'], faults: ['leader ahead'], seed: 13 },
+  { rule: 'RANGE-1', workloads: ['pairs'], faults: ['leader ahead'], seed: 7 },
+  { rule: 'RANGE-2', workloads: ['bank'], faults: ['split', 'unheard commit'], seed: 1 },
   { rule: 'TXN-1', workloads: TWO, faults: ['clock jump', 'isolation', 'transfer'], seed: 1 },
   { rule: 'TXN-2', workloads: ALL, seed: 2 },
   { rule: 'TXN-3', workloads: ALL, seed: 4 },
@@ -45,12 +40,17 @@ const ATTACKS: readonly Attack[] = [
   { rule: 'TXN-5', workloads: ['reversals'], faults: ['late news', 'shuffle'], seed: 5 },
   { rule: 'TXN-6', workloads: ['queues', 'bank'], faults: ['transfer', 'crash'], seed: 1 },
   { rule: 'TXN-7', workloads: ALL, seed: 1 },
-  { rule: 'TXN-8', workloads: ALL, seed: 4 },
-  { rule: 'TXN-9', workloads: ['registers'], faults: ['crash', 'isolation'], seed: 46 },
-  { rule: 'TXN-10', workloads: ['batches'], faults: ['stuck link', 'shuffle'], seed: 7 },
-  { rule: 'TXN-11', workloads: ALL, seed: 6 },
-  { rule: 'TXN-12', workloads: ['batches'], faults: ['stuck link', 'shuffle'], seed: 2 },
-  { rule: 'TXN-13', workloads: TWO, seed: 100 },
+  { rule: 'TXN-8', workloads: ALL, seed: 1 },
+  { rule: 'TXN-9', workloads: ['registers'], faults: ['crash', 'slow disk'], seed: 2 },
+  { rule: 'TXN-10', workloads: ['batches'], faults: ['stuck link'], seed: 1 },
+  {
+    rule: 'TXN-11',
+    workloads: ['bank', 'registers'],
+    faults: ['coordinator crash', 'lost frames'],
+    seed: 1,
+  },
+  { rule: 'TXN-12', workloads: ['batches'], faults: ['stuck link', 'shuffle'], seed: 9 },
+  { rule: 'TXN-13', workloads: ['registers'], faults: ['shuffle'], seed: 1 },
 ];
 
 /** The first seed that fails. */

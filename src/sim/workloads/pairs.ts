@@ -9,12 +9,12 @@
 import type { SimClient } from '../client.ts';
 import type { Workload, WorkloadContext } from '../workload.ts';
 
-const PAIRS = 12;
+const PAIRS = 24;
 const BURST = 40;
 /** Before the lock: an election, and what a leader that has been cut off takes to notice. */
 const [LOCK_AFTER_MIN_MS, LOCK_AFTER_MAX_MS] = [1000, 2500];
-/** What is locked cannot be written: not for long. */
-const HOLD_MAX_MS = 1000;
+/** Until another leader has been elected, and has written. */
+const HOLD_MAX_MS = 4000;
 
 export const pairs: Workload = {
   name: 'pairs',
