@@ -268,6 +268,18 @@ function routed(request: Unrouted, { rangeId, generation }: RangeDescriptor): Ra
       const { kind, keys, ts, fences } = request;
       return { kind, rangeId, generation, ts, keys, fences };
     }
+    case 'scan':
+      return {
+        kind: request.kind,
+        rangeId,
+        generation,
+        span: request.span,
+        ts: request.ts,
+        reverse: request.reverse,
+        limitRows: request.limitRows,
+        limitBytes: request.limitBytes,
+        fences: request.fences,
+      };
     case 'lock':
       return {
         kind: request.kind,

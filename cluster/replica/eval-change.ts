@@ -25,6 +25,7 @@ import type { Gated } from './fence-gate.ts';
 import type { Obstacle } from './leader-txn.ts';
 import { LeaderTxn } from './leader-txn.ts';
 import type { Office } from './office.ts';
+import type { Holder } from './pending-writes.ts';
 import type { Signal } from './replies.ts';
 import { WAIT_MAX_MS, moved, notLeader } from './replies.ts';
 import type { Replica } from './replica.ts';
@@ -181,10 +182,18 @@ function propose(job: ChangeJob, writes: readonly Write[]): Promise<RangeReply> 
   const { txnId, lockId } = request;
   const { hlc, env } = replica.host;
   const ts = hlc.next();
-  const holder = {
-    ...{ txnId, lockId, ts, isPrepare: false, anchor: undefined },
+  const holder: Holder = {
+    txnId,
+    lockId,
+    ts,
+    isPrepare: false,
+    anchor: undefined,
     keys: writes.map((write) => write.key),
-    ...{ writes, spans: [], reads: [], sinceMs: env.clock.monotonicMs(), waiters: [] },
+    writes,
+    spans: [],
+    reads: [],
+    sinceMs: env.clock.monotonicMs(),
+    waiters: [],
   };
   return new Promise((resolve) => {
     if (isBroken('TXN-9')) resolve({ kind: 'committed', ts });

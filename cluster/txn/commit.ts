@@ -118,7 +118,9 @@ async function commitSlow(
     : await Promise.all(
         participants.map(async (participant, i) => {
           const request = prepareOf(input, participant, {
-            ...{ txnId, anchor, onePhase: participants.length === 1 },
+            txnId,
+            anchor,
+            onePhase: participants.length === 1,
             participants: participant === (writers[0] ?? participants[0]) ? spans : undefined,
             span: must(spans[i]),
           });

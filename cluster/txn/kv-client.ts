@@ -93,8 +93,13 @@ export class ClusterKvClient implements KvClient {
     if (span.end > descriptor.end) return { rows: [], isComplete: false };
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
     const request: Unrouted<ScanRequest> = {
-      ...{ kind: 'scan', span, ts: TS_ZERO, reverse: options.reverse ?? false },
-      ...{ limitRows: Math.min(limit, LATEST_ROWS), limitBytes: LATEST_BYTES, fences: [table] },
+      kind: 'scan',
+      span,
+      ts: TS_ZERO,
+      reverse: options.reverse ?? false,
+      limitRows: Math.min(limit, LATEST_ROWS),
+      limitBytes: LATEST_BYTES,
+      fences: [table],
     };
     return thenMaybe(this.#latest(span.start, request, signal), (reply): LatestScan => {
       if (reply?.kind !== 'rows') return { rows: [], isComplete: false };

@@ -66,8 +66,13 @@ export class TxnCursor implements KvCursor {
     const reply = router.send(
       descriptor,
       {
-        ...{ kind: 'scan', span, ts, reverse: this.#isReverse },
-        ...{ limitRows, limitBytes: BATCH_BYTES, fences: this.#ports.fences() },
+        kind: 'scan',
+        span,
+        ts,
+        reverse: this.#isReverse,
+        limitRows,
+        limitBytes: BATCH_BYTES,
+        fences: this.#ports.fences(),
       },
       { timeoutMs: REQUEST_TIMEOUT_MS, cancellation },
     );

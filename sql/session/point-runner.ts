@@ -192,7 +192,10 @@ export class PointRunner {
     const { plan, planKey, parameters } = call;
     const evalContext = this.#evalContextOf(ctx.settings.config.format);
     const statement = rowChangeOf({
-      ...{ plan, change, planKey, parameters },
+      plan,
+      change,
+      planKey,
+      parameters,
       executionIn: (txn) => executionOf(ctx, { parameters, evalContext }, txn),
       lockTimeoutMs: ctx.settings.config.lockTimeoutMs,
     });
