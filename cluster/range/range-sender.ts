@@ -55,7 +55,7 @@ export class RangeSender {
         finish();
         resolve(UNKNOWN);
       };
-      const deadline: Deadline = { deadlineMs: 0, onExpired: giveUp };
+      const deadline: Deadline = { deadlineMs: 0, slot: -1, onExpired: giveUp };
       const finish = (): void => {
         this.#deadlines.remove(deadline);
         cancellation?.offCancel(giveUp);

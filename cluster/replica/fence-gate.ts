@@ -5,6 +5,7 @@
  * of the whole range: when none arrived since the last completed gather of this office began, no new one is needed
  * (the office's own first gather makes that right for a new leader).
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { spanContains, spansOverlap } from '../../src/base/span.ts';
@@ -19,8 +20,8 @@ export class FenceGate {
   latestReads = 0;
   /** The value of `latestReads` when the newest completed gather began. */
   coveredReads = 0;
-  readonly #gated = new Set<Gated>();
-  readonly #keyCounts = new Map<Key, number>();
+  readonly #gated = new ChurnMap<Gated, true>();
+  readonly #keyCounts = new ChurnMap<Key, number>();
   #waiters: (() => void)[] = [];
 
   get needsGather(): boolean {
@@ -28,7 +29,7 @@ export class FenceGate {
   }
 
   enter(gated: Gated): void {
-    this.#gated.add(gated);
+    this.#gated.set(gated, true);
     for (const key of gated.keys) this.#keyCounts.set(key, (this.#keyCounts.get(key) ?? 0) + 1);
   }
 
@@ -45,7 +46,7 @@ export class FenceGate {
   blocksKey(key: Key): boolean {
     if (this.#gated.size === 0) return false;
     if (this.#keyCounts.has(key)) return true;
-    for (const { spans } of this.#gated) {
+    for (const { spans } of this.#gated.keys()) {
       if (spans.some((span) => spanContains(span, key))) return true;
     }
     return false;
@@ -54,7 +55,7 @@ export class FenceGate {
   blocksSpan(span: Span): boolean {
     if (this.#gated.size === 0) return false;
     for (const key of this.#keyCounts.keys()) if (spanContains(span, key)) return true;
-    for (const { spans } of this.#gated) {
+    for (const { spans } of this.#gated.keys()) {
       if (spans.some((each) => spansOverlap(each, span))) return true;
     }
     return false;

@@ -10,6 +10,7 @@
  * the queue. Synchronous; grants run their callback in the turn in which the lock became free. Bounded: a session
  * holds at most `LOCKS_PER_SESSION_MAX` keys here, beyond which the request is refused (the design takes none).
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import { assert } from '../../src/base/assert.ts';
 import type { LockId, NodeId } from '../../src/base/ids.ts';
 import { lockIdNode } from '../../src/base/ids.ts';
@@ -41,11 +42,11 @@ export interface Wait {
 }
 
 export class LockTable {
-  readonly #locks = new Map<Key, Lock>();
+  readonly #locks = new ChurnMap<Key, Lock>();
   /** Keys held, by session. A session without locks is absent. */
-  readonly #sessions = new Map<LockId, Stay>();
+  readonly #sessions = new ChurnMap<LockId, Stay>();
   /** Where a session waits: a request waits for one key after the other. */
-  readonly #waitingAt = new Map<LockId, Lock>();
+  readonly #waitingAt = new ChurnMap<LockId, Lock>();
   #lastStay = 0;
 
   get lockCount(): number {

@@ -51,8 +51,8 @@ export class Office {
   /** Monotonic time of the last snapshot read: the ceiling is kept ahead only while there are any. */
   lastSnapshotReadMs = Number.NEGATIVE_INFINITY;
 
-  /** In log order; `#head` is the first not yet applied. */
-  #proposals: Proposal[] = [];
+  /** In log order; `#head` is the first not yet applied, and nothing below it is held on to. */
+  #proposals: (Proposal | undefined)[] = [];
   #head = 0;
   #changed: (() => void)[] = [];
 
@@ -66,7 +66,7 @@ export class Office {
 
   addProposal(proposal: Proposal): void {
     const last = this.#proposals[this.#proposals.length - 1];
-    assert(last === undefined || this.#head > 0 || last.index < proposal.index, 'proposal order');
+    assert(last === undefined || last.index < proposal.index, 'proposal order');
     this.#proposals.push(proposal);
     if (proposal.holder !== undefined) this.pending.add(proposal.holder);
   }
@@ -80,8 +80,11 @@ export class Office {
   /** The first proposal was applied: takes it off. */
   shiftProposal(): Proposal {
     const proposal = must(this.#proposals[this.#head]);
-    this.#head++;
-    if (this.#head > 1024 && this.#head * 2 > this.#proposals.length) {
+    this.#proposals[this.#head++] = undefined;
+    if (this.#head === this.#proposals.length) {
+      this.#proposals.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > this.#proposals.length) {
       this.#proposals = this.#proposals.slice(this.#head);
       this.#head = 0;
     }
@@ -110,7 +113,7 @@ export class Office {
     this.locks.clear();
     this.gate.clear();
     this.noteChange();
-    for (const proposal of lost) proposal.done(false);
+    for (const proposal of lost) proposal?.done(false);
   }
 }
 

@@ -6,6 +6,7 @@
  * A `Holder` is one transaction's hold. `waitFor` gives a promise that resolves when it lets go; whoever waits looks
  * at everything again afterwards.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter, spansOverlap } from '../../src/base/span.ts';
@@ -38,8 +39,8 @@ export interface Holder {
 export type InFlight = { readonly value: Uint8Array | null } | { readonly holder: Holder };
 
 export class PendingWrites {
-  readonly #byKey = new Map<Key, Holder[]>();
-  readonly #all = new Map<TxnId, Holder>();
+  readonly #byKey = new ChurnMap<Key, Holder[]>();
+  readonly #all = new ChurnMap<TxnId, Holder>();
   /** Holders with spans: few, looked through one by one. */
   readonly #withSpans = new Set<Holder>();
   /** Prepares with a read set: looked through by writers. */

@@ -86,6 +86,8 @@ export class RaftGroup {
   #isInstalling = false;
   /** A restart found the mark of an unfinished installation: the log is good, the data is not. */
   isBroken = false;
+  /** The store is about to ask it what there is to do. */
+  isDirty = false;
   /** A checkpoint holds this range, or what is on disk of it came by a snapshot. */
   isRecorded = false;
   #brokenTicks = 0;

@@ -69,7 +69,8 @@ export class Store {
   readonly #host: ReplicaHost;
   readonly #options: RaftOptions;
   readonly #groups = new Map<RangeId, RaftGroup>();
-  readonly #dirty = new Set<RaftGroup>();
+  /** Each once. */
+  #dirty: RaftGroup[] = [];
   /** Ranges that peers speak of and this node does not have: since when, or when it last asked. */
   readonly #unknown = new Map<RangeId, number>();
   readonly #collector: VersionCollector;
@@ -275,8 +276,14 @@ export class Store {
     if (group !== undefined) this.#schedule(group);
   }
 
+  #markDirty(group: RaftGroup): void {
+    if (group.isDirty) return;
+    group.isDirty = true;
+    this.#dirty.push(group);
+  }
+
   #schedule(group: RaftGroup): void {
-    this.#dirty.add(group);
+    this.#markDirty(group);
     if (this.#isScheduled || this.#isStopped) return;
     this.#isScheduled = true;
     this.#ports.env.scheduler.defer(() => {
@@ -287,8 +294,9 @@ export class Store {
 
   #runReady(): void {
     if (this.#isStopped) return;
-    const groups = [...this.#dirty];
-    this.#dirty.clear();
+    const groups = this.#dirty;
+    this.#dirty = [];
+    for (const group of groups) group.isDirty = false;
     const persisting: [RaftGroup, Persisting][] = [];
     for (const group of groups) {
       const taken = group.takeReady();
@@ -317,7 +325,7 @@ export class Store {
         if (clockCeiling !== undefined) ceiling.onSynced(clockCeiling);
         for (const [group, taken] of persisting) {
           group.onPersisted(taken);
-          this.#dirty.add(group);
+          this.#markDirty(group);
         }
         // What waited for the disk, acknowledgements above all, does not wait for another turn.
         this.#runReady();

@@ -14,6 +14,7 @@
  * The stamp is read when the frame leaves, not when its first message is put in: whatever a message says was true at or
  * below it, so a receiver that has forwarded to the stamp is ahead of all it is about to read.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import { ByteDecodeError, ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import { QuorateError } from '../../src/base/errors.ts';
 import { Cancellation } from '../../src/base/cancellation.ts';
@@ -99,10 +100,9 @@ export class Transport {
   readonly #stamps: Stamps;
   readonly #methods = new Map<string, Method>();
   readonly #frames = new Map<NodeId, ByteWriter>();
-  readonly #pending = new Set<NodeId>();
-  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #outstanding = new ChurnMap<number, Outstanding>();
   /** Calls being served that asked to be told when nobody waits any more: by caller, by its number. */
-  readonly #serving = new Map<NodeId, Map<number, Cancellation>>();
+  readonly #serving = new Map<NodeId, ChurnMap<number, Cancellation>>();
   readonly #watch: PeerWatch;
   readonly #deadlines: Deadlines;
   /** Of this process: its frames are numbered from 1 to each peer. */
@@ -220,6 +220,7 @@ export class Transport {
         cancellation,
         onCancel: () => this.#giveUp(id, new TransportError('aborted', 'cancelled', true)),
         deadlineMs: 0,
+        slot: -1,
         onExpired: () =>
           this.#giveUp(id, new TransportError('timeout', `node ${to} did not answer`, true)),
       };
@@ -261,7 +262,6 @@ export class Transport {
     if (frame.length === 0) {
       // The room for the stamp, which is read when the frame leaves.
       for (let i = 0; i < STAMP_BYTES; i += 8) frame.f64(0);
-      this.#pending.add(to);
     }
     return frame;
   }
@@ -281,12 +281,11 @@ export class Transport {
 
   /** Sends now what would leave at the end of the turn. */
   flush(): void {
-    for (const peer of this.#pending) this.#flush(peer);
+    for (const [peer, frame] of this.#frames) if (frame.length > 0) this.#flush(peer);
   }
 
   #flush(to: NodeId): void {
     const frame = this.#frames.get(to);
-    this.#pending.delete(to);
     if (frame === undefined || frame.length === 0) return;
     const bytes = frame.copy();
     bytes.writeDoubleBE(this.#stamps.readHlc(), 0);
@@ -438,7 +437,7 @@ export class Transport {
   #cancellationOf(from: NodeId, id: number): Cancellation {
     let calls = this.#serving.get(from);
     if (calls === undefined) {
-      calls = new Map();
+      calls = new ChurnMap();
       this.#serving.set(from, calls);
     }
     let cancellation = calls.get(id);

@@ -9,6 +9,7 @@
  * The same question finds waits that will never end: frames get lost, and a wait for a row has no time-out of its own.
  * A session of which the leader knows nothing, twice in a row, is told to ask for its lock again.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import type { LockId, NodeId } from '../../src/base/ids.ts';
 import { lockIdNode } from '../../src/base/ids.ts';
 import { reached } from '../../src/base/probe.ts';
@@ -56,7 +57,7 @@ export class DeadlockDetector {
   readonly #self: NodeId;
   readonly #router: RangeRouter;
   readonly #transport: Transport;
-  readonly #waiting = new Map<LockId, Waiting>();
+  readonly #waiting = new ChurnMap<LockId, Waiting>();
   #isSweeping = false;
 
   constructor(ports: { env: Env; self: NodeId; router: RangeRouter; transport: Transport }) {

@@ -3,6 +3,7 @@
  * but frames get lost, and one that asks for a lock may come again when all is over. So a leader asks the gateways now and
  * then about the sessions that have held locks for a while, and is told of those that nobody knows.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import type { LockId, NodeId, RangeId } from '../../src/base/ids.ts';
 import type { RangeSender } from '../range/range-sender.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -21,7 +22,7 @@ export class LockCensus {
   readonly #sender: RangeSender;
   readonly #transport: Transport;
   /** Sessions of this gateway that may hold locks. */
-  readonly #sessions = new Set<LockId>();
+  readonly #sessions = new ChurnMap<LockId, true>();
 
   constructor(ports: { self: NodeId; sender: RangeSender; transport: Transport }) {
     this.#self = ports.self;
@@ -32,7 +33,7 @@ export class LockCensus {
 
   /** Before a session's first request for a lock leaves. */
   enter(lockId: LockId): void {
-    this.#sessions.add(lockId);
+    this.#sessions.set(lockId, true);
   }
 
   leave(lockId: LockId): void {

@@ -2,6 +2,7 @@
  * What the parts of one session share: its settings, its block, its prepared statements and portals, and the state of
  * the node that all sessions share. The session changes it; nothing here waits.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import type { KvClient } from '../../src/kv/kv-client.ts';
 import { TransactionBlock } from './transaction-block.ts';
 import type { CatalogCache } from '../catalog/catalog-cache.ts';
@@ -39,7 +40,7 @@ export class SessionContext {
   readonly options: SessionOptions;
   readonly settings: Settings;
   readonly prepared = new Map<string, PreparedStatement>();
-  readonly portals = new Map<string, Portal>();
+  readonly portals = new ChurnMap<string, Portal>();
   readonly sequences: SequenceState;
   block: TransactionBlock | undefined;
   /** The last transaction lost to another: the next one takes shared locks on what it reads (4.3). */

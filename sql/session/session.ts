@@ -333,6 +333,7 @@ export class QuorateSession implements Session {
   }
 
   #closePortals(): void {
+    if (this.#ctx.portals.size === 0) return;
     for (const portal of this.#ctx.portals.values()) portal.close();
     this.#ctx.portals.clear();
   }

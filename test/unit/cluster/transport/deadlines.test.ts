@@ -26,6 +26,7 @@ describe('deadlines', () => {
     const expired: [string, number][] = [];
     const make = (name: string): Deadline => ({
       deadlineMs: 0,
+      slot: -1,
       onExpired: () => expired.push([name, world.nowMs]),
     });
     const removed = make('removed');
@@ -48,6 +49,7 @@ describe('deadlines', () => {
     let count = 0;
     const again: Deadline = {
       deadlineMs: 0,
+      slot: -1,
       onExpired: () => {
         if (++count < 3) deadlines.add(again, 200);
       },
