@@ -9,6 +9,7 @@
  * - RANGE-1: from the hand-over's proposal on, `isHandingOver`: nothing is served or proposed any more.
  * - Proposals are applied in the order proposed, or, when the office closes first, not known to be.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import { assert, must } from '../../src/base/assert.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
@@ -32,7 +33,7 @@ export class Office {
   readonly locks = new LockTable();
   readonly gate = new FenceGate();
   /** Requests for locks that are waiting, the newest of each session. */
-  readonly lockJobs = new Map<LockId, Promise<unknown>>();
+  readonly lockJobs = new ChurnMap<LockId, Promise<unknown>>();
   /** Attempts whose decision is proposed and not yet applied. */
   readonly deciding = new Set<TxnId>();
   /** LEASE-1 and RANGE-1: the two conditions of `isServing`. */

@@ -44,7 +44,7 @@ export class PendingWrites {
   /** Holders with spans: few, looked through one by one. */
   readonly #withSpans = new Set<Holder>();
   /** Prepares with a read set: looked through by writers. */
-  readonly #withReads = new Set<Holder>();
+  readonly #withReads = new ChurnMap<Holder, true>();
 
   get size(): number {
     return this.#all.size;
@@ -66,7 +66,7 @@ export class PendingWrites {
       else list.push(holder);
     }
     if (holder.spans.length > 0) this.#withSpans.add(holder);
-    if (holder.reads.length > 0) this.#withReads.add(holder);
+    if (holder.reads.length > 0) this.#withReads.set(holder, true);
   }
 
   /** Lets go, and wakes who waits. */
@@ -143,7 +143,7 @@ export class PendingWrites {
 
   /** A prepared record, other than `except`, that has read the key. */
   readerOfKey(key: Key, except?: TxnId): Holder | undefined {
-    for (const holder of this.#withReads) {
+    for (const holder of this.#withReads.keys()) {
       if (holder.txnId === except) continue;
       for (const span of holder.reads) {
         if (span.start <= key && key < span.end) return holder;
@@ -153,7 +153,7 @@ export class PendingWrites {
   }
 
   readerOfSpan(span: Span, except: TxnId): Holder | undefined {
-    for (const holder of this.#withReads) {
+    for (const holder of this.#withReads.keys()) {
       if (holder.txnId !== except && holder.reads.some((each) => spansOverlap(each, span))) {
         return holder;
       }

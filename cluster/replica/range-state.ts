@@ -9,6 +9,7 @@
  * - TXN-12: an outcome goes once it is `free` and its attempt's time lies below `horizon`, which follows the entries'
  *   timestamps at a fixed distance, so that all replicas forget in the same entry.
  */
+import { ChurnMap } from '../../src/base/churn-map.ts';
 import { assert } from '../../src/base/assert.ts';
 import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { RangeId, TxnId } from '../../src/base/ids.ts';
@@ -67,7 +68,7 @@ export class RangeState {
   horizon: Timestamp = TS_ZERO;
   /** Nothing at a timestamp below this may be read or validated: its versions may be collected. */
   threshold: Timestamp = TS_ZERO;
-  readonly prepared = new Map<TxnId, PrepareCommand>();
+  readonly prepared = new ChurnMap<TxnId, PrepareCommand>();
   /** In the order in which they were decided, which is nearly that of their attempts' times. */
   readonly outcomes = new Map<TxnId, Outcome>();
   readonly staged = new Map<TxnId, StagedParts>();
@@ -157,7 +158,7 @@ export class RangeState {
       [this.staged, other.staged],
     ] as const) {
       mine.clear();
-      for (const [txnId, value] of theirs) (mine as Map<TxnId, unknown>).set(txnId, value);
+      for (const [txnId, value] of theirs) (mine as Pick<Map<TxnId, unknown>, 'set'>).set(txnId, value);
     }
   }
 
