@@ -158,7 +158,8 @@ export class RangeState {
       [this.staged, other.staged],
     ] as const) {
       mine.clear();
-      for (const [txnId, value] of theirs) (mine as Pick<Map<TxnId, unknown>, 'set'>).set(txnId, value);
+      for (const [txnId, value] of theirs)
+        (mine as Pick<Map<TxnId, unknown>, 'set'>).set(txnId, value);
     }
   }
 
