@@ -222,8 +222,10 @@ export class QuorateSession implements Session {
         portal.isRunning = false;
         portal.isDone = isDone;
       }
+      // NB: a cancel request that came meanwhile is the statement's, which goes on: its signal stays.
+      if (!isDone) return this.#enter(general());
       this.#end();
-      return isDone ? undefined : this.#enter(general());
+      return undefined;
     };
     const fail = (error: unknown): never => {
       if (portal !== undefined) portal.isRunning = false;
