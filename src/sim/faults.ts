@@ -389,6 +389,7 @@ export class FaultInjector {
     this.#note('leader ahead', `node ${id}, whose clock is ahead, is cut off for a while`);
     net.isolate(id);
     await this.#world.run(ELECTION_MS);
+    // Whoever read from it is to go on elsewhere while it can still remember what it has read.
     net.heal();
   }
 
