@@ -122,6 +122,11 @@ export class RaftGroup {
     return this.#isInstalling;
   }
 
+  /** Its versions and its state belong together: no snapshot is on its way into it, and none broke off. */
+  get hasData(): boolean {
+    return !this.#isInstalling && !this.isBroken;
+  }
+
   /** An entry is being applied that takes several turns. */
   get isApplying(): boolean {
     return this.#isApplying;
@@ -350,8 +355,7 @@ export class RaftGroup {
    */
   sendSnapshotTo(peer: NodeId): void {
     const { isLeader, leader } = this.#raft;
-    const hasData = !this.isBroken && !this.#isInstalling;
-    if (!hasData || !(isLeader || leader === undefined)) return;
+    if (!this.hasData || !(isLeader || leader === undefined)) return;
     if (this.state.descriptor.replicas.includes(peer)) this.#startSnapshot(peer);
   }
 

@@ -374,7 +374,7 @@ export class Store {
         const writes = [];
         for (const group of this.#groups.values()) {
           // While a snapshot is being installed, its mark stands for the range; without data there is nothing to hold.
-          if (group.isInstalling || group.isBroken) continue;
+          if (!group.hasData) continue;
           applied.set(group, group.state.appliedIndex);
           thresholds.set(group, group.state.threshold);
           writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
@@ -385,7 +385,7 @@ export class Store {
         group.isRecorded = true;
         group.compactTo(index);
       }
-      for (const [group, threshold] of thresholds) this.#collector.want(group, threshold);
+      this.#collector.want(thresholds);
     } catch (error) {
       this.#ports.onFatal(error);
     } finally {

@@ -1,23 +1,25 @@
 /**
- * Deletes old versions in the background, range by range, one bounded step at a time with a rest after each. Which
- * versions may go is replicated state (the `collect` command raises a range's threshold, and everything that depends
- * on a timestamp below it is refused); when they go is each replica's own affair.
+ * Deletes old versions in the background, one bounded step at a time with a rest after each. Which versions may go is
+ * replicated state (the `collect` command raises a range's threshold, and everything that depends on a timestamp below
+ * it is refused); when they go is each replica's own affair.
  *
  * Invariant: nothing is deleted by a threshold that is not in a durable checkpoint: after a restart the range would
- * answer readers for whom versions are missing. So ranges are named by the store when a checkpoint has ended. A step is
- * begun in the same turn in which the range was seen not to be replaced by a snapshot; such a replacement waits for
- * the step, and whoever comes after it finds the range's new state.
+ * answer readers for whom versions are missing. So the store hands over thresholds when a checkpoint that holds them
+ * has ended; a range made by a split since then has none until the next. Nor is anything deleted of a range that is
+ * being replaced by a snapshot: the store of versions asks while no such replacement can begin.
  */
-import type { Span } from '../../src/base/span.ts';
+import type { Key, Span } from '../../src/base/span.ts';
+import { spanContains } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import { TS_ZERO } from '../../src/base/timestamp.ts';
+import { maxTimestamp, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Scheduler } from '../../src/env/env.ts';
-import type { CollectCursor } from '../../storage/mvcc/mvcc-types.ts';
+import type { CollectCursor, Thresholds } from '../../storage/mvcc/mvcc-types.ts';
 import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
 
 export interface CollectedRange {
   readonly state: { readonly descriptor: Span };
-  readonly isInstalling: boolean;
+  /** Unless a snapshot replaces it, or has to. */
+  readonly hasData: boolean;
 }
 
 export interface CollectorPorts {
@@ -30,9 +32,8 @@ const REST_MS = 20;
 
 export class VersionCollector {
   readonly #ports: CollectorPorts;
-  /** Thresholds that durable checkpoints hold, and those that have been collected to. */
-  readonly #wanted = new Map<CollectedRange, Timestamp>();
-  readonly #done = new WeakMap<CollectedRange, Timestamp>();
+  /** Of a checkpoint that ended after the pass began. */
+  #next: ReadonlyMap<CollectedRange, Timestamp> | undefined;
   #isRunning = false;
   #isStopped = false;
   /** Versions deleted so far. */
@@ -46,11 +47,11 @@ export class VersionCollector {
     return this.#isRunning;
   }
 
-  /** A checkpoint that holds this threshold of the range is durable. */
-  want(range: CollectedRange, threshold: Timestamp): void {
-    if (threshold <= (this.#done.get(range) ?? TS_ZERO)) return;
-    this.#wanted.set(range, threshold);
-    if (this.#isRunning || this.#isStopped) return;
+  /** A checkpoint that holds these thresholds is durable. */
+  want(thresholds: ReadonlyMap<CollectedRange, Timestamp>): void {
+    if (this.#isStopped) return;
+    this.#next = thresholds;
+    if (this.#isRunning) return;
     this.#isRunning = true;
     this.#run().then(
       () => (this.#isRunning = false),
@@ -67,26 +68,50 @@ export class VersionCollector {
   }
 
   async #run(): Promise<void> {
-    for (;;) {
-      const next = this.#wanted.entries().next();
-      if (next.done === true || this.#isStopped) return;
-      const [range, threshold] = next.value;
-      this.#wanted.delete(range);
-      if (await this.#collect(range, threshold)) this.#done.set(range, threshold);
+    while (this.#next !== undefined && !this.#isStopped) {
+      const thresholds = new RangeThresholds(this.#next);
+      this.#next = undefined;
+      await this.#pass(thresholds);
     }
   }
 
-  /** False: given up; the next checkpoint names the range again. */
-  async #collect(range: CollectedRange, threshold: Timestamp): Promise<boolean> {
+  async #pass(thresholds: Thresholds): Promise<void> {
     const { mvcc, scheduler } = this.#ports;
-    for (let from: CollectCursor | undefined; ;) {
-      if (this.#isStopped || range.isInstalling) return false;
-      const { start, end } = range.state.descriptor;
-      const step = await mvcc.collect({ start, end }, threshold, from);
+    for (let from: CollectCursor | undefined; !this.#isStopped;) {
+      const step = await mvcc.collect(thresholds, from);
       this.deletedTotal += step.deletedCount;
-      if (step.resume === undefined) return true;
+      if (step.resume === undefined) return;
       from = step.resume;
       await scheduler.sleep(REST_MS);
     }
+  }
+}
+
+class RangeThresholds implements Thresholds {
+  readonly #ranges: ReadonlyMap<CollectedRange, Timestamp>;
+  readonly highest: Timestamp;
+  /** Asked for last: garbage is listed in the order of keys. */
+  #last: CollectedRange | undefined;
+
+  constructor(ranges: ReadonlyMap<CollectedRange, Timestamp>) {
+    this.#ranges = ranges;
+    this.highest = [...ranges.values()].reduce(maxTimestamp, TS_ZERO);
+  }
+
+  of(key: Key): Timestamp {
+    const last = this.#last;
+    if (last === undefined || !spanContains(last.state.descriptor, key)) {
+      this.#last = this.#rangeOf(key);
+    }
+    const range = this.#last;
+    if (range?.hasData !== true) return TS_ZERO;
+    return this.#ranges.get(range) ?? TS_ZERO;
+  }
+
+  #rangeOf(key: Key): CollectedRange | undefined {
+    for (const range of this.#ranges.keys()) {
+      if (spanContains(range.state.descriptor, key)) return range;
+    }
+    return undefined;
   }
 }

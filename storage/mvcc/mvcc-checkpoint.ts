@@ -16,20 +16,11 @@ import type { Engine } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import type { CheckpointPace } from './checkpoint-pace.ts';
 import type { MemEntry, MemoryTable, MemVersion } from './memory-table.ts';
-import { valueOf } from './memory-table.ts';
+import { infoOf } from './memory-table.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MIN, keyAfter } from '../../src/base/span.ts';
-import {
-  decodeHead,
-  encodeHead,
-  encodeHistoryValue,
-  headKey,
-  headSpan,
-  historyKey,
-  isNewer,
-  keyOfHead,
-  stagedToEngine,
-} from './mvcc-key.ts';
+import { maxTimestamp } from '../../src/base/timestamp.ts';
+import { decodeHead, headKey, headSpan, isNewer, keyOfHead, stagedToEngine } from './mvcc-key.ts';
 import type { VersionInfo } from './mvcc-types.ts';
 
 const GROUP_KEYS = 256;
@@ -84,20 +75,17 @@ async function writeKey(
   out: BatchWriter,
 ): Promise<void> {
   const isHeadStale = head !== undefined && isNewerThan(newest, head);
-  if (isHeadStale) {
-    out.put(historyKey(key, head.ts, head.txnId), encodeHistoryValue(head.value));
-  }
+  // Some were replaced earlier than by the newest; that they stay a little longer saves looking.
+  const due = head === undefined ? newest.ts : maxTimestamp(newest.ts, head.ts);
+  if (isHeadStale) out.putHistory(key, head, due);
   const becomesHead = head === undefined || isHeadStale || isSame(newest, head);
   let version: MemVersion | undefined = becomesHead ? newest.older : newest;
   for (; version !== undefined; version = version.older) {
     if (head !== undefined && isSame(version, head)) continue;
-    out.put(historyKey(key, version.ts, version.txnId), encodeHistoryValue(valueOf(version)));
+    out.putHistory(key, infoOf(version), due);
     if (out.isFull) await out.flush();
   }
-  if (becomesHead) {
-    const { ts, txnId } = newest;
-    out.put(headKey(key), encodeHead({ ts, txnId, value: valueOf(newest) }));
-  }
+  if (becomesHead) out.putHead(key, infoOf(newest));
 }
 
 function isNewerThan(version: MemVersion, head: VersionInfo): boolean {

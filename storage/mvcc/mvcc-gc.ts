@@ -1,123 +1,118 @@
 /**
- * Garbage collection of versions: one bounded step at a time, engine only, under the store's writer lock, so that
- * no checkpoint moves versions meanwhile. A version is deleted when a newer one at or below the threshold exists
- * (every reader allowed sees that one), and a tombstone at or below the threshold when nothing older is left.
- *
- * Two phases over the span: the history, then heads that are tombstones. A tombstone stays while a memory table knows
- * its key: a backfilled version there may lie below it, and must not come to light.
+ * Garbage collection of versions: one list of garbage (garbage-list.ts) at a time, engine only, under the store's writer
+ * lock, so that no checkpoint moves versions meanwhile. Of a list that is due at a key's threshold,
+ *   - a version in the history goes: what replaced it lies at or below the threshold, and is there or was itself
+ *     replaced by such a one, so every reader allowed sees something newer;
+ *   - a head goes if it is a tombstone at or below the threshold still, nothing older is in the history, and no memory
+ *     table knows its key: a backfilled version there may lie below it, and must not come to light.
+ * What may not go yet is listed anew, if it is there; the same batch deletes the list. So a list costs its entries once,
+ * and a pass ends at the first list that is due at nobody's threshold.
  */
-import { must } from '../../src/base/assert.ts';
-import type { Key, Span } from '../../src/base/span.ts';
+import type { Key } from '../../src/base/span.ts';
 import { prefixEnd } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { Engine, EngineEntry } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
+import type { GarbageList, GarbageLists } from './garbage-list.ts';
+import { deletionOf } from './garbage-list.ts';
 import {
   decodeHistoryKey,
-  headKey,
-  headSpan,
   headTimestamp,
   headValue,
   historyPrefix,
-  historySpan,
+  isHeadKey,
   keyOfHead,
 } from './mvcc-key.ts';
-import type { CollectCursor, CollectStep } from './mvcc-types.ts';
-
-const STEP_ENTRIES = 1_000;
+import type { CollectCursor, CollectStep, Thresholds } from './mvcc-types.ts';
 
 export interface CollectInput {
-  readonly span: Span;
-  readonly threshold: Timestamp;
+  readonly thresholds: Thresholds;
   readonly isInMemory: (key: Key) => boolean;
 }
 
+interface CollectTarget {
+  readonly engine: Engine;
+  readonly lists: GarbageLists;
+  readonly out: BatchWriter;
+}
+
 export async function collectStep(
-  engine: Engine,
-  out: BatchWriter,
+  { engine, lists, out }: CollectTarget,
   input: CollectInput,
   from: CollectCursor | undefined,
 ): Promise<CollectStep> {
-  const at = from ?? { phase: 'history', from: historySpan(input.span).start };
-  return at.phase === 'history'
-    ? collectHistory(engine, out, input, at.from)
-    : collectTombstones(engine, out, input, at.from);
-}
-
-async function collectHistory(
-  engine: Engine,
-  out: BatchWriter,
-  { span, threshold }: CollectInput,
-  from: string,
-): Promise<CollectStep> {
-  const entries = await readSome(engine, from, historySpan(span).end);
-  if (entries.length === 0) {
-    return { deletedCount: 0, resume: { phase: 'heads', from: headSpan(span).start } };
-  }
-  const parsed = entries.map(([engineKey]) => ({ engineKey, ...decodeHistoryKey(engineKey) }));
-  const keys = [...new Set(parsed.map(({ key }) => key))];
-  const heads = await engine.getMany(keys.map(headKey));
-  const headTs = new Map<Key, Timestamp>();
-  keys.forEach((key, index) => {
-    const head = heads[index];
-    if (head !== undefined) headTs.set(key, headTimestamp(head));
-  });
-  let deletedCount = 0;
-  /** The entry of the present key that a reader at the threshold sees. */
-  let seen: { readonly key: Key; readonly engineKey: string } | undefined;
-  for (const { engineKey, key, ts } of parsed) {
-    if (ts > threshold) continue;
-    const head = headTs.get(key);
-    const isShadowed = head !== undefined && head >= ts && head <= threshold;
-    if (isShadowed || seen?.key === key) {
-      out.delete(engineKey);
-      deletedCount++;
-      if (out.isFull) await out.flush();
-    } else {
-      seen = { key, engineKey };
-    }
-  }
+  const { next, end } = from ?? { next: 0, end: lists.end };
+  const list = await lists.read(next, end);
+  if (list === undefined || list.due > input.thresholds.highest) return { deletedCount: 0 };
+  const { replaced, tombstones, early } = sortOut(list, input.thresholds);
+  // First, so that what lies under tombstones of the same list is gone.
+  for (const engineKey of replaced) out.delete(engineKey);
   await out.flush();
-  const last = must(parsed[parsed.length - 1]);
-  // A key that goes on behind this step is read again from what its readers see, so that the rest is known as older.
-  const again = seen !== undefined && seen.key === last.key && parsed.length > 1 ? seen : undefined;
-  const resume = again?.engineKey ?? last.engineKey + '\0';
-  return { deletedCount, resume: { phase: 'history', from: resume } };
-}
-
-async function collectTombstones(
-  engine: Engine,
-  out: BatchWriter,
-  { span, threshold, isInMemory }: CollectInput,
-  from: string,
-): Promise<CollectStep> {
-  const entries = await readSome(engine, from, headSpan(span).end);
-  const last = entries[entries.length - 1];
-  if (last === undefined) return { deletedCount: 0 };
-  let deletedCount = 0;
-  for (const [engineKey, value] of entries) {
-    if (headValue(value) !== undefined || headTimestamp(value) > threshold) continue;
+  const bare: string[] = [];
+  const kept = await present(engine, early);
+  for (const engineKey of await stillTombstones(engine, tombstones, list.due)) {
     const key = keyOfHead(engineKey);
-    if (isInMemory(key)) continue;
-    const prefix = historyPrefix(key);
-    if ((await readSome(engine, prefix, prefixEnd(prefix as Key), 1)).length > 0) continue;
-    out.delete(engineKey);
-    deletedCount++;
-    if (out.isFull) await out.flush();
+    const stays = input.isInMemory(key) || (await hasHistory(engine, key));
+    (stays ? kept : bare).push(engineKey);
   }
-  await out.flush();
-  return { deletedCount, resume: { phase: 'heads', from: last[0] + '\0' } };
+  if (kept.length < list.engineKeys.length) {
+    for (const engineKey of bare) out.delete(engineKey);
+    for (const engineKey of kept) out.list(engineKey, list.due);
+    out.delete(deletionOf(list));
+    await out.flush();
+  }
+  const deletedCount = replaced.length + bare.length;
+  return { deletedCount, resume: { next: list.number + 1, end } };
 }
 
-async function readSome(
+interface Sorted {
+  /** Older versions. */
+  readonly replaced: readonly string[];
+  /** Heads that were tombstones when they were listed. */
+  readonly tombstones: readonly string[];
+  /** Not due yet. */
+  readonly early: readonly string[];
+}
+
+function sortOut({ due, engineKeys }: GarbageList, thresholds: Thresholds): Sorted {
+  const replaced: string[] = [];
+  const tombstones: string[] = [];
+  const early: string[] = [];
+  for (const engineKey of engineKeys) {
+    const isHead = isHeadKey(engineKey);
+    const key = isHead ? keyOfHead(engineKey) : decodeHistoryKey(engineKey).key;
+    if (due > thresholds.of(key)) early.push(engineKey);
+    else if (isHead) tombstones.push(engineKey);
+    else replaced.push(engineKey);
+  }
+  return { replaced, tombstones, early };
+}
+
+/** Without those above `due`: they are listed with the batch that wrote them. */
+async function stillTombstones(
   engine: Engine,
-  start: string,
-  end: string,
-  limit = STEP_ENTRIES,
-): Promise<readonly EngineEntry[]> {
-  const cursor = engine.iterate(start, end, { limit });
+  engineKeys: readonly string[],
+  due: Timestamp,
+): Promise<readonly string[]> {
+  if (engineKeys.length === 0) return [];
+  const found = await engine.getMany(engineKeys);
+  return engineKeys.filter((_, index) => {
+    const head = found[index];
+    return head !== undefined && headValue(head) === undefined && headTimestamp(head) <= due;
+  });
+}
+
+async function present(engine: Engine, engineKeys: readonly string[]): Promise<string[]> {
+  if (engineKeys.length === 0) return [];
+  const found = await engine.getMany(engineKeys);
+  return engineKeys.filter((_, index) => found[index] !== undefined);
+}
+
+async function hasHistory(engine: Engine, key: Key): Promise<boolean> {
+  const prefix = historyPrefix(key);
+  const cursor = engine.iterate(prefix, prefixEnd(prefix as Key), { limit: 1 });
   try {
-    return await cursor.nextBatch(limit);
+    return (await cursor.nextBatch(1)).length > 0;
   } finally {
     await cursor.close();
   }

@@ -25,16 +25,7 @@ import type { Timestamp } from '../../src/base/timestamp.ts';
 import { maxTimestamp, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Engine, EngineWrite } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
-import {
-  encodeHead,
-  encodeHistoryValue,
-  headKey,
-  headSpan,
-  historyKey,
-  historySpan,
-  isNewer,
-  localToEngine,
-} from './mvcc-key.ts';
+import { headSpan, historySpan, isNewer, localToEngine } from './mvcc-key.ts';
 import type { Installation, LocalWrite, VersionRecord } from './mvcc-types.ts';
 
 const DELETE_ENTRIES = 1_000;
@@ -83,7 +74,7 @@ export class SpanInstallation implements Installation {
 
   /** The first version of a key is its head, the others follow from newest to oldest. */
   #put(out: BatchWriter, version: VersionRecord): void {
-    const { key, ts, txnId, value } = version;
+    const { key, ts, txnId } = version;
     const last = this.#last;
     assert(spanContains(this.span, key), 'a version lies outside the snapshot');
     assert(
@@ -92,8 +83,8 @@ export class SpanInstallation implements Installation {
         (last.key === key && isNewer(last.ts, last.txnId, ts, txnId)),
       'versions of a snapshot are out of order',
     );
-    if (last?.key === key) out.put(historyKey(key, ts, txnId), encodeHistoryValue(value));
-    else out.put(headKey(key), encodeHead(version));
+    if (last?.key === key) out.putHistory(key, version, last.ts);
+    else out.putHead(key, version);
     this.#last = version;
     this.#highestTs = maxTimestamp(this.#highestTs, ts);
   }

@@ -8,6 +8,7 @@
  *        value: flag, data
  *   0x03 name                                            a staged part of a large transaction
  *   0x04                                                 the highest timestamp ever applied (7 bytes)
+ *   0x05 number                                          a list of what will be garbage (garbage-list.ts)
  *
  * flag: 0 tombstone, 1 value. Escaping turns 0x00 into 0x00 0xff, so that with the terminator no escaped key is a
  * prefix of another, and escaped keys order like keys, those that are prefixes of others included. Versions of one

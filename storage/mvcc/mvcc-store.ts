@@ -35,6 +35,7 @@ import type { Scheduler } from '../../src/env/env.ts';
 import type { Engine, EngineWrite } from '../engine/engine.ts';
 import { BatchWriter, turn } from './batch-writer.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
+import { GarbageLists } from './garbage-list.ts';
 import { HeadCache } from './head-cache.ts';
 import type { MemVersion } from './memory-table.ts';
 import { infoOf, isPoint, MemoryTable, valueOf } from './memory-table.ts';
@@ -66,6 +67,7 @@ import type {
   MvccScanOptions,
   MvccScanResult,
   MvccWrite,
+  Thresholds,
   VersionInfo,
   VersionStream,
 } from './mvcc-types.ts';
@@ -95,6 +97,7 @@ export class MvccStore implements Mvcc {
   readonly #lock = new WriterLock();
   /** What scans have read from the engine. */
   readonly #heads: HeadCache;
+  readonly #lists: GarbageLists;
   /** Takes all versions that are applied. */
   #active: MemoryTable;
   /** Being flushed, or flushed and kept for validation. Never changes, but for spans that are cleared. */
@@ -131,18 +134,25 @@ export class MvccStore implements Mvcc {
       options: { ...MVCC_DEFAULTS, ...options },
       highestTs: highest === undefined ? TS_ZERO : decodeTimestamp(highest),
       isEngineEmpty: first.length === 0,
+      lists: await GarbageLists.open(engine),
     });
   }
 
   private constructor(
     scheduler: Scheduler,
     engine: Engine,
-    start: { options: MvccOptions; highestTs: Timestamp; isEngineEmpty: boolean },
+    start: {
+      options: MvccOptions;
+      highestTs: Timestamp;
+      isEngineEmpty: boolean;
+      lists: GarbageLists;
+    },
   ) {
     this.#scheduler = scheduler;
     this.#engine = engine;
     this.#options = start.options;
     this.#heads = new HeadCache(start.options.headCacheBytes);
+    this.#lists = start.lists;
     this.#highestTs = start.highestTs;
     this.#isEngineEmpty = start.isEngineEmpty;
     this.#active = new MemoryTable(start.highestTs);
@@ -343,12 +353,13 @@ export class MvccStore implements Mvcc {
     });
   }
 
-  collect(span: Span, threshold: Timestamp, from?: CollectCursor): Promise<CollectStep> {
+  collect(thresholds: Thresholds, from?: CollectCursor): Promise<CollectStep> {
     const isInMemory = (key: Key): boolean =>
       this.#tables().some((table) => table.newest(key) !== undefined);
-    return this.#exclusive(() =>
-      collectStep(this.#engine, this.#newWriter(), { span, threshold, isInMemory }, from),
-    );
+    return this.#exclusive(() => {
+      const target = { engine: this.#engine, lists: this.#lists, out: this.#newWriter() };
+      return collectStep(target, { thresholds, isInMemory }, from);
+    });
   }
 
   async sizeOf(span: Span): Promise<number> {
@@ -419,7 +430,7 @@ export class MvccStore implements Mvcc {
   }
 
   #newWriter(): BatchWriter {
-    const target = { engine: this.#engine, heads: this.#heads };
+    const target = { engine: this.#engine, heads: this.#heads, lists: this.#lists };
     return new BatchWriter(target, this.#scheduler, this.#options);
   }
 

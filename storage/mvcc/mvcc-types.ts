@@ -87,16 +87,23 @@ export interface VersionStream {
   close(): Promise<void>;
 }
 
-/** Where a collection goes on. */
+/** Below which timestamps nobody reads any more. */
+export interface Thresholds {
+  /** None is above this. */
+  readonly highest: Timestamp;
+  /** Of the range that holds a key now; zero where nothing may be deleted. */
+  of(key: Key): Timestamp;
+}
+
+/** Where a pass of the collection goes on, and ends: numbers of lists. */
 export interface CollectCursor {
-  readonly phase: 'history' | 'heads';
-  /** The engine key to go on from. */
-  readonly from: string;
+  readonly next: number;
+  readonly end: number;
 }
 
 export interface CollectStep {
   readonly deletedCount: number;
-  /** Absent when the span is done. */
+  /** Absent when the pass is done. */
   readonly resume?: CollectCursor;
 }
 

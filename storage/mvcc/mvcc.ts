@@ -19,6 +19,7 @@ import type {
   MvccScanOptions,
   MvccScanResult,
   MvccWrite,
+  Thresholds,
   VersionInfo,
   VersionStream,
 } from './mvcc-types.ts';
@@ -99,8 +100,11 @@ export interface Mvcc {
   install(span: Span, mark: readonly LocalWrite[]): Promise<Installation>;
   /** Deletes everything in a span: first `before` (synced), then the versions, last `after` (synced). As `install`. */
   clear(span: Span, before: readonly LocalWrite[], after: readonly LocalWrite[]): Promise<void>;
-  /** Deletes, in one bounded step, versions no reader at or above `threshold` sees. Only after a checkpoint that holds the threshold. */
-  collect(span: Span, threshold: Timestamp, from?: CollectCursor): Promise<CollectStep>;
+  /**
+   * Deletes, in one bounded step, versions that no reader at or above the threshold of their key sees: `thresholds` is
+   * asked while no other writer is at work, and may name only what a durable checkpoint holds.
+   */
+  collect(thresholds: Thresholds, from?: CollectCursor): Promise<CollectStep>;
   /** Bytes of all versions, roughly. */
   sizeOf(span: Span): Promise<number>;
 }

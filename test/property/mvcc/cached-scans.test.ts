@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { makeTxnId, nodeId } from '../../../src/base/ids.ts';
 import { isPromise } from '../../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../../src/base/span.ts';
-import { KEY_MAX, KEY_MIN } from '../../../src/base/span.ts';
+import { KEY_MAX } from '../../../src/base/span.ts';
 import type { Timestamp } from '../../../src/base/timestamp.ts';
 import type { Head } from '../../../storage/mvcc/head-cache.ts';
 import { HeadCache } from '../../../storage/mvcc/head-cache.ts';
@@ -167,9 +167,11 @@ class Bench {
   }
 
   async #collect(threshold: Timestamp): Promise<void> {
-    const all = { start: KEY_MIN, end: KEY_MAX };
     for (let from; ;) {
-      const { resume } = await this.#store.collect(all, threshold, from);
+      const { resume } = await this.#store.collect(
+        { highest: threshold, of: () => threshold },
+        from,
+      );
       if (resume === undefined) return;
       from = resume;
     }

@@ -303,34 +303,144 @@ describe('collection', () => {
     put('a', null, 20);
     await checkpoint();
     put('a', 'fill', 10, true);
-    await checkpoint();
-    for (let from; ;) {
-      const step = await store.collect(ALL, 30 as Timestamp, from);
-      from = step.resume;
-      if (from === undefined) break;
+    for (let round = 0; round < 2; round++) {
+      await collect(30);
+      expect(await get('a', 30)).toBeUndefined();
+      const { rows } = await store.scan(ALL, 30 as Timestamp);
+      expect(rows).toEqual([]);
+      await checkpoint();
     }
-    expect(await get('a', 30)).toBeUndefined();
-    const { rows } = await store.scan(ALL, 30 as Timestamp);
-    expect(rows).toEqual([]);
   });
 
-  it('goes on within a key that has more versions than one step reads', async () => {
-    for (let ts = 1; ts <= 2500; ts++) put('hot', String(ts), ts);
-    put('other', 'x', 2600);
+  it('keeps a tombstone while a version below it is in the history', async () => {
+    put('a', null, 20);
+    await checkpoint();
+    put('a', 'fill', 10, true);
+    put('later', 'x', 40);
+    put('later', 'y', 41);
     await checkpoint();
     await restart();
+    expect(await collect(30)).toBe(0);
+    put('a', 'new', 50);
+    await checkpoint();
+    expect(await get('a', 35)).toBeUndefined();
+  });
+
+  it('keeps what was written where a tombstone had been', async () => {
+    put('a', null, 20);
+    put('later', 'x', 34);
+    put('later', 'y', 35);
+    await checkpoint();
+    put('a', 'back', 30);
+    await checkpoint();
+    await restart();
+    for (let pass = 0; pass < 3; pass++) await collect(35);
+    expect(await dump(ALL)).toEqual(['a@30=back', 'later@35=y']);
+  });
+
+  it('keeps a tombstone above the threshold, whatever was listed of its key', async () => {
+    put('a', null, 20);
+    await checkpoint();
+    await restart();
+    const installation = await store.install(ALL, []);
+    await installation.write([
+      { key: 'a' as Key, ts: 40 as Timestamp, txnId: txn(40), value: undefined },
+    ]);
+    await installation.finish([]);
+    expect(await collect(25)).toBe(0);
+    expect(await dump(ALL)).toEqual(['a@40=-']);
+    expect(await collect(40)).toBe(1);
+  });
+
+  it('ends at the first list that nobody is due for', async () => {
+    put('a', 'old', 10);
+    put('a', 'new', 20);
+    await checkpoint();
+    const nobody = (): never => expect.fail('asked for a key');
+    expect(await collect(19, nobody)).toBe(0);
+  });
+
+  it('deletes what a list names once all of it was replaced long enough ago, and a tombstone', async () => {
+    put('a', 'one', 10);
+    put('gone', 'x', 11);
+    await checkpoint();
+    put('a', 'two', 20);
+    put('gone', null, 21);
+    await checkpoint();
+    put('a', 'three', 30);
+    await checkpoint();
+    await restart();
+    expect(await collect(20)).toBe(0);
+    expect(await collect(21)).toBe(3);
+    expect(await dump(ALL)).toEqual(['a@30=three', 'a@20=two']);
+    expect(await collect(29)).toBe(0);
+    await restart();
+    expect(await collect(30)).toBe(1);
+    expect(await collect(1000)).toBe(0);
+    expect(await dump(ALL)).toEqual(['a@30=three']);
+  });
+
+  it('asks each key for its own threshold, and again for what had to stay', async () => {
+    for (const key of ['a', 'b']) {
+      put(key, 'old', 10);
+      await checkpoint();
+    }
+    put('a', 'new', 20);
+    put('b', null, 20);
+    await checkpoint();
+    await restart();
+    const below = (key: string) => (key === 'a' ? 25 : 5) as Timestamp;
+    expect(await collect(25, below)).toBe(1);
+    expect(await dump(ALL)).toEqual(['a@20=new', 'b@20=-', 'b@10=old']);
+    expect(await collect(25, below)).toBe(0);
+    expect(await collect(25)).toBe(2);
+    expect(await dump(ALL)).toEqual(['a@20=new']);
+  });
+
+  it('does not look again for versions of a span that was cleared', async () => {
+    put('a', 'old', 10);
+    put('a', 'new', 20);
+    await checkpoint();
+    await restart();
+    await store.clear(ALL, [], []);
+    const nowhere = () => 0 as Timestamp;
+    expect(await collect(25, nowhere)).toBe(0);
+    expect(await collect(25)).toBe(0);
+    const lists = engine.iterate('\x05', '\x06');
+    expect(await lists.nextBatch(10)).toEqual([]);
+    await lists.close();
+  });
+
+  it('takes over the garbage of a snapshot', async () => {
+    const installation = await store.install(ALL, []);
+    const record = (key: string, value: string | undefined, ts: number) => ({
+      key: key as Key,
+      ts: ts as Timestamp,
+      txnId: txn(ts),
+      value: value === undefined ? undefined : Buffer.from(value),
+    });
+    await installation.write([
+      record('a', 'new', 20),
+      record('a', 'old', 10),
+      record('b', undefined, 15),
+    ]);
+    await installation.finish([]);
+    expect(await collect(19)).toBe(0);
+    expect(await collect(20)).toBe(2);
+    expect(await dump(ALL)).toEqual(['a@20=new']);
+  });
+
+  /** One pass; how many entries were deleted. */
+  async function collect(highest: number, of?: (key: Key) => Timestamp): Promise<number> {
+    const thresholds = { highest: highest as Timestamp, of: of ?? (() => highest as Timestamp) };
     let deleted = 0;
     for (let from; ;) {
-      const step = await store.collect(ALL, 2400 as Timestamp, from);
+      const step = await store.collect(thresholds, from);
       deleted += step.deletedCount;
       from = step.resume;
-      if (from === undefined) break;
+      if (from === undefined) return deleted;
     }
-    expect(deleted).toBe(2399);
-    expect(await get('hot', 2400)).toBe('2400');
-    expect(await dump(ALL)).toHaveLength(102);
-    expect(await dump(ALL, 2499)).toEqual(['hot@2500=2500', 'other@2600=x']);
-  });
+  }
 });
 
 describe('size', () => {
