@@ -24,6 +24,7 @@ export interface LevelEngineOptions {
   readonly cacheBytes: number;
   /** LevelDB's own memory table; up to two exist. */
   readonly writeBufferBytes: number;
+  /** What compaction moves at a time: small enough that what is read is not rewritten with the history, which is not. */
   readonly fileBytesMax: number;
   readonly openFilesMax: number;
 }
@@ -31,8 +32,8 @@ export interface LevelEngineOptions {
 export const LEVEL_ENGINE_DEFAULTS: LevelEngineOptions = {
   cacheBytes: 64 << 20,
   writeBufferBytes: 16 << 20,
-  fileBytesMax: 16 << 20,
-  openFilesMax: 500,
+  fileBytesMax: 4 << 20,
+  openFilesMax: 1_000,
 };
 
 /** Read ahead by cursors that want little, and by those that go on. */

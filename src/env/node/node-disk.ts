@@ -30,7 +30,7 @@ export class NodeDisk implements Disk {
   readonly #directory: string;
   /** The directory itself, open so that its entries can be synced. */
   readonly #directoryFd: number;
-  readonly #mode = new SyncMode();
+  readonly #mode = new SyncMode(() => performance.eventLoopUtilization());
 
   /** Makes the directory if need be. */
   constructor(directory: string) {
