@@ -5,10 +5,32 @@
  */
 import { createHash } from 'node:crypto';
 import type { RangeId } from '../base/ids.ts';
+import type { Key } from '../base/span.ts';
+import type { Timestamp } from '../base/timestamp.ts';
 import type { RaftGroup } from '../../cluster/store/raft-group.ts';
+import type { VersionRecord } from '../../storage/mvcc/mvcc-types.ts';
 import type { EmbeddedCluster, Machine } from './cluster.ts';
 import { Violation } from './workload.ts';
 import type { SimWorld } from './world.ts';
+
+/** Which of a range's versions someone may still see, who reads at its threshold or later. */
+export class ReadableVersions {
+  readonly #threshold: Timestamp;
+  /** Of this key the newest version at or below the threshold has come. */
+  #settledKey: Key | undefined;
+
+  constructor(threshold: Timestamp) {
+    this.#threshold = threshold;
+  }
+
+  /** Asked for one after the other, in key order, newest first. */
+  isNext({ key, ts, value }: Pick<VersionRecord, 'key' | 'ts' | 'value'>): boolean {
+    if (ts > this.#threshold) return true;
+    if (key === this.#settledKey) return false;
+    this.#settledKey = key;
+    return value !== undefined;
+  }
+}
 
 interface Seen {
   readonly node: number;
@@ -83,16 +105,22 @@ export class ReplicaChecker {
     );
   }
 
-  /** All replicas of a range have the same versions, once they have applied the same. */
+  /**
+   * All replicas of a range have the same versions, once they have applied the same: those that anyone may still read.
+   * Of the others each deletes what it likes, when it likes.
+   */
   async compareVersions(world: SimWorld): Promise<void> {
     const found = new Map<string, Seen>();
     for (const [{ id }, { rangeId, state, replica }] of [...this.#groups()]) {
       const stream = replica.host.mvcc.versions(state.descriptor);
       const hash = createHash('sha256');
+      const readable = new ReadableVersions(state.threshold);
       for (;;) {
         const batch = await world.settle(stream.next());
         if (batch === undefined) break;
-        for (const { key, ts, txnId, value } of batch) {
+        for (const version of batch) {
+          const { key, ts, txnId, value } = version;
+          if (!readable.isNext(version)) continue;
           hash.update(`${key.length}/${key}/${ts}/${txnId}/${value?.length ?? -1}/`, 'latin1');
           if (value !== undefined) hash.update(value);
         }
