@@ -1,33 +1,40 @@
 /**
  * Which frames of a peer have come before: calls are to be handled at most once, and a network may bring a frame twice
  * (TCP does not, the simulated one does). Frames are numbered by their sender, which draws an epoch when its process
- * starts. Bounded: what lies `WINDOW` frames behind the newest counts as seen, and so does what is of an earlier epoch.
+ * starts; which of two epochs is the later one cannot be told, since a frame of a process that has died may come after
+ * those of its successor. So each has a window of its own. Bounded: what lies `WINDOW` frames behind the newest of its
+ * epoch counts as seen, and of more than `EPOCHS` the one that was first heard of is forgotten.
  */
 const WINDOW = 1024;
-const PAST_EPOCHS = 8;
+const EPOCHS = 8;
+
+interface Epoch {
+  readonly epoch: number;
+  newest: number;
+  /** By number modulo its size: the last number that was seen there. */
+  readonly seen: Float64Array;
+}
 
 export class FrameWindow {
-  #epoch = -1;
-  #newest = 0;
-  /** By number modulo its size: the last number that was seen there. */
-  readonly #seen = new Float64Array(WINDOW);
-  #past: number[] = [];
+  readonly #epochs: Epoch[] = [];
+  #last: Epoch | undefined;
 
   /** True the first time; `seq` counts from 1. */
   isNew(epoch: number, seq: number): boolean {
-    if (epoch !== this.#epoch && !this.#begin(epoch)) return false;
-    if (seq <= this.#newest - WINDOW || this.#seen[seq % WINDOW] === seq) return false;
-    this.#seen[seq % WINDOW] = seq;
-    if (seq > this.#newest) this.#newest = seq;
+    let of = this.#last;
+    if (of?.epoch !== epoch) {
+      of = this.#epochs.find((known) => known.epoch === epoch) ?? this.#begin(epoch);
+      this.#last = of;
+    }
+    if (seq <= of.newest - WINDOW || of.seen[seq % WINDOW] === seq) return false;
+    of.seen[seq % WINDOW] = seq;
+    if (seq > of.newest) of.newest = seq;
     return true;
   }
 
-  #begin(epoch: number): boolean {
-    if (this.#past.includes(epoch)) return false;
-    this.#past = [...this.#past, this.#epoch].slice(-PAST_EPOCHS);
-    this.#epoch = epoch;
-    this.#newest = 0;
-    this.#seen.fill(0);
-    return true;
+  #begin(epoch: number): Epoch {
+    const begun = { epoch, newest: 0, seen: new Float64Array(WINDOW) };
+    if (this.#epochs.push(begun) > EPOCHS) this.#epochs.shift();
+    return begun;
   }
 }

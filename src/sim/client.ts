@@ -25,11 +25,12 @@ interface Connection {
   readonly session: Session;
   readonly process: SimProcess;
   readonly onCommit: () => void;
+  readonly also: readonly string[];
 }
 
 const PATIENCE_MS = 20_000;
-/** What a client of a cluster in trouble has to expect; where a clock jumps by more than the retention, old snapshots. */
-const EXPECTED = ['40001', '40P01', '40003', '55P03', '57P01', '57P03', '58000', '72000'];
+/** What a client of a cluster in trouble has to expect. */
+const EXPECTED = ['40001', '40P01', '40003', '55P03', '57P01', '57P03', '58000'];
 /** The outcome is not known. */
 const AMBIGUOUS = '40003';
 
@@ -40,15 +41,17 @@ export class SimClient {
   readonly #session: Session;
   readonly #process: SimProcess;
   readonly #onCommit: () => void;
+  readonly #also: readonly string[];
   /** Whoever waits for an answer is told that there will be none. */
   #onLost: (() => void) | undefined;
   #isLost = false;
 
-  /** Throws `ConnectionLost`, or `SqlError`. */
+  /** Throws `ConnectionLost`, or `SqlError`. `also`: further SQLSTATEs that this client has to expect. */
   static async connect(
     world: SimWorld,
     cluster: EmbeddedCluster,
     nodeId: number,
+    also: readonly string[] = [],
   ): Promise<SimClient> {
     const { sessions, process } = cluster.at(nodeId);
     if (sessions === undefined || process === undefined) {
@@ -67,19 +70,21 @@ export class SimClient {
     });
     const session = await patiently(world, opening);
     const client = new SimClient(world, {
-      ...{ node: nodeId, session, process },
+      ...{ node: nodeId, session, process, also },
       onCommit: () => cluster.onCommit?.(nodeId),
     });
     fatal.report = () => (client.#isLost = true);
     return client;
   }
 
-  private constructor(world: SimWorld, { node, session, process, onCommit }: Connection) {
+  private constructor(world: SimWorld, connection: Connection) {
+    const { node, session, process, onCommit, also } = connection;
     this.#world = world;
     this.node = node;
     this.#session = session;
     this.#process = process;
     this.#onCommit = onCommit;
+    this.#also = also;
     process.onLeave.add(this.#leave);
   }
 
@@ -130,7 +135,7 @@ export class SimClient {
       if (result?.tag === 'ROLLBACK') return { kind: 'fail', sqlState: '25P02' };
       return { kind: 'ok', value };
     } catch (error) {
-      const outcome = outcomeOf<T>(error, isCommitting, also);
+      const outcome = outcomeOf<T>(error, isCommitting, [...also, ...this.#also]);
       if (!this.isLost) await this.query('ROLLBACK').catch(() => (this.#isLost = true));
       return outcome;
     }

@@ -34,6 +34,8 @@ export interface SimulationOptions {
   readonly faults?: readonly Fault[] | undefined;
   /** Clients pause for up to this long between two pieces of work, milliseconds. */
   readonly thinkMs?: number | undefined;
+  /** In place of those drawn. */
+  readonly settings?: Partial<NodeSettings> | undefined;
   /** Virtual minutes under faults. */
   readonly minutes: number;
   /** Is told what happens while it happens. */
@@ -81,6 +83,8 @@ class Simulation {
   readonly #checker: ReplicaChecker;
   readonly #history: Recorder;
   readonly #settings: Partial<NodeSettings>;
+  /** What else clients have to expect: old snapshots, where versions do not live as long as by default. */
+  readonly #also: readonly string[];
   readonly #setting: string;
   readonly #thinkMs: number;
   readonly #reached = new Set<Probe>();
@@ -93,8 +97,9 @@ class Simulation {
     this.#world = new SimWorld(options.seed);
     const { random } = this.#world;
     const size = options.nodes ?? pick(random, [3, 3, 3, 5]);
-    const settings = drawSettings(random);
+    const settings = { ...drawSettings(random), ...options.settings };
     this.#settings = settings;
+    this.#also = settings.retentionMs === undefined ? [] : ['72000'];
     const skewMaxMs = pick(random, [0, 1000, 120_000, 3e10]);
     // Rates are the one thing that leases trust.
     const rateErrorMax = settings.reads === 'quorum' ? 0.3 : pick(random, [0, 0.03]);
@@ -152,7 +157,7 @@ class Simulation {
     await this.#cluster.start();
     const clients: Promise<void>[] = [];
     for (const workload of this.#workloads) {
-      const client = await this.#world.settle(SimClient.connect(this.#world, this.#cluster, 1));
+      const client = await this.#world.settle(this.#connect(1));
       await this.#world.settle(workload.setUp(client, this.#context()));
       client.close();
     }
@@ -253,7 +258,7 @@ class Simulation {
         await workload.check(client, this.#context());
         return;
       } catch (error) {
-        if (!isExpected(error) || tries >= AUDITS_MAX) throw error;
+        if (!isExpected(error, this.#also) || tries >= AUDITS_MAX) throw error;
         await this.#pause(1000);
       } finally {
         client.close();
@@ -281,7 +286,7 @@ class Simulation {
   #connect(node?: number): Promise<SimClient> {
     const { random } = this.#world;
     const id = node ?? random.int(1, this.#cluster.machines.length);
-    return SimClient.connect(this.#world, this.#cluster, id);
+    return SimClient.connect(this.#world, this.#cluster, id, this.#also);
   }
 
   async #runClient(workload: Workload): Promise<void> {
@@ -295,7 +300,7 @@ class Simulation {
         await workload.step(client, context);
         this.#steps++;
       } catch (error) {
-        if (!(error instanceof ConnectionLost) && !isExpected(error)) throw error;
+        if (!(error instanceof ConnectionLost) && !isExpected(error, this.#also)) throw error;
       }
       if (client?.isLost === true || random.next() < 0.03) {
         client?.close();
@@ -315,7 +320,10 @@ class Simulation {
       await client.query(text).finally(() => client.close());
     } catch (error) {
       // Also what says that there is a boundary already.
-      if (!(error instanceof ConnectionLost) && !isExpected(error, ['55000', '42P17'])) {
+      if (
+        !(error instanceof ConnectionLost) &&
+        !isExpected(error, [...this.#also, '55000', '42P17'])
+      ) {
         this.#failure ??= error;
       }
     }

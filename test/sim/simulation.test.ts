@@ -8,6 +8,13 @@ import { WORKLOADS } from '../../src/sim/workloads/index.ts';
 const FROM = Number(process.env['SIM_SEED'] ?? 1);
 const COUNT = Number(process.env['SIM_COUNT'] ?? 16);
 const MINUTES = 0.25;
+/** Checkpoints all the time, each followed by a collection of what was replaced some seconds ago. */
+const SHORT_LIVED = {
+  memoryTableBytes: 20_000,
+  raftTailBytes: 2_000,
+  logSegmentBytes: 16_384,
+  retentionMs: 5_000,
+};
 
 async function expectOk(seed: number, names?: readonly string[]): Promise<SimulationReport> {
   const workloads = names?.flatMap((name) => WORKLOADS[name]?.() ?? []);
@@ -22,6 +29,14 @@ describe('the simulator', () => {
     'finds nothing with seed %i',
     async (seed) => {
       await expectOk(seed);
+    },
+  );
+
+  it.each(Array.from({ length: COUNT / 2 }, (_, i) => FROM + i))(
+    'finds nothing with seed %i where old versions go after seconds',
+    async (seed) => {
+      const { failure, story } = await simulate({ seed, minutes: MINUTES, settings: SHORT_LIVED });
+      expect(failure, story.join('\n')).toBeUndefined();
     },
   );
 
@@ -44,6 +59,11 @@ describe('regressions', () => {
     ['a range was installed whose split was in memory only, and made again', 2097, 0.4],
     ['a deposed leader tried again at once, for ever', 113, 0.25, ['registers'], ['suspension']],
   ];
+  it('a late frame of a dead process made a peer refuse all calls of the living one (seed 2097)', async () => {
+    const { failure } = await simulate({ seed: 2097, minutes: 0.4, settings: SHORT_LIVED });
+    expect(failure).toBeUndefined();
+  });
+
   it.each(cases)('%s (seed %i)', async (_, seed, minutes, names, faults) => {
     const workloads = names?.flatMap((name) => WORKLOADS[name]?.() ?? []);
     const { failure } = await simulate({ seed, minutes, workloads, faults });

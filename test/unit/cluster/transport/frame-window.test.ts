@@ -24,12 +24,27 @@ describe('frame window', () => {
     expect(window.isNew(7, 5000 - 1023)).toBe(true);
   });
 
-  it('begins anew with a restarted sender, and takes nothing more of the one before', () => {
+  it('begins anew with a restarted sender, and takes what is late of the one before once', () => {
     const window = new FrameWindow();
     expect(window.isNew(7, 1)).toBe(true);
     expect(window.isNew(8, 1)).toBe(true);
-    expect(window.isNew(7, 2)).toBe(false);
+    expect(window.isNew(7, 2)).toBe(true);
+    expect(window.isNew(7, 1)).toBe(false);
     expect(window.isNew(8, 1)).toBe(false);
     expect(window.isNew(8, 2)).toBe(true);
+  });
+
+  it('goes on with a sender after the first that is heard of its predecessor', () => {
+    const window = new FrameWindow();
+    expect(window.isNew(8, 1)).toBe(true);
+    expect(window.isNew(7, 900)).toBe(true);
+    for (let seq = 2; seq < 100; seq++) expect(window.isNew(8, seq)).toBe(true);
+  });
+
+  it('remembers a bounded number of senders', () => {
+    const window = new FrameWindow();
+    for (let epoch = 1; epoch <= 9; epoch++) expect(window.isNew(epoch, 1)).toBe(true);
+    expect(window.isNew(2, 1)).toBe(false);
+    expect(window.isNew(1, 1)).toBe(true);
   });
 });
