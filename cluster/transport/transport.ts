@@ -79,6 +79,8 @@ const FRAME_BYTES_HIGH = 1 << 20;
 /** The stamp: HLC, wall reading, epoch and number, eight bytes each. */
 const STAMP_BYTES = 32;
 const EPOCH_MAX = 2 ** 52;
+/** Numbers of calls stay small integers, which are cheap as keys. */
+const FIRST_ID_MAX = 2 ** 30;
 
 interface Method {
   readonly handler: Handler;
@@ -109,7 +111,8 @@ export class Transport {
   readonly #epoch: number;
   readonly #sentTo = new Map<NodeId, number>();
   readonly #windows = new Map<NodeId, FrameWindow>();
-  #lastId = 0;
+  /** Begins where other processes of this node did not: an answer that was meant for one of them finds nobody. */
+  #lastId: number;
   #isScheduled = false;
   #onRaft: ((from: NodeId, range: RangeId, bytes: Uint8Array) => void) | undefined;
   readonly #peerWatchers: ((peer: NodeId, isUp: boolean) => void)[] = [];
@@ -120,6 +123,7 @@ export class Transport {
     this.#stamps = stamps;
     this.#deadlines = new Deadlines(env);
     this.#epoch = Math.floor(env.random.next() * EPOCH_MAX);
+    this.#lastId = this.#epoch % FIRST_ID_MAX;
     this.#watch = new PeerWatch(env, {
       ping: (peer, ping) => this.#ping(peer, ping),
       onChange: (peer, isUp) => this.#onPeer(peer, isUp),
