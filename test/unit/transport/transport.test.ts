@@ -13,6 +13,7 @@ const A = nodeId(1);
 const B = nodeId(2);
 
 interface End {
+  readonly process: SimProcess;
   readonly transport: Transport;
   readonly stamps: { from: NodeId; hlc: number; wallMs: number }[];
   hlc: number;
@@ -40,7 +41,7 @@ function makeEnd(world: SimWorld, lines: SimSwitch, id: NodeId): End {
     readHlc: () => end.hlc as Timestamp,
     onStamp: (from, hlc, wallMs) => void stamps.push({ from, hlc, wallMs }),
   });
-  const end: End = { transport, stamps, hlc: 1000, framesSent: 0, handlers: undefined };
+  const end: End = { process, transport, stamps, hlc: 1000, framesSent: 0, handlers: undefined };
   return end;
 }
 
@@ -221,6 +222,42 @@ describe('calls', () => {
     expect(await world.settle(Promise.all(calls))).toEqual(
       Array.from({ length: 100 }, (_, i) => i),
     );
+  });
+
+  it('are not ended by what is answered to a process of their node that died', async () => {
+    const { world, lines, a, b } = await pair();
+    const served: { answer: (body: unknown) => void; fail: (error: Error) => void }[] = [];
+    b.transport.register(
+      'wait',
+      () => new Promise((answer, fail) => void served.push({ answer, fail })),
+    );
+    const callTwice = (end: End): Promise<unknown>[] =>
+      [1, 2].map(() => end.transport.call(B, 'wait', undefined, { timeoutMs: 60_000 }));
+
+    void callTwice(a);
+    await world.run(5);
+    a.process.kill();
+    lines.disconnect(A);
+    const successor = makeEnd(world, lines, A);
+    await successor.transport.start();
+    await world.run(5);
+
+    let endedCount = 0;
+    const calls = callTwice(successor);
+    for (const call of calls) void call.finally(() => endedCount++).catch(() => undefined);
+    await world.run(5);
+    expect(served).toHaveLength(4);
+    served[0]?.answer('for the dead');
+    served[1]?.fail(new Error('for the dead'));
+    b.hlc = 2000;
+    await world.run(5);
+    // The frame with both has come.
+    expect(successor.stamps.at(-1)).toMatchObject({ from: B, hlc: 2000 });
+    expect(endedCount).toBe(0);
+
+    served[3]?.answer('second');
+    served[2]?.answer('first');
+    expect(await world.settle(Promise.all(calls))).toEqual(['first', 'second']);
   });
 
   it('end with their time where frames are lost, and others go on', async () => {
