@@ -8,6 +8,7 @@
  * has ended; a range made by a split since then has none until the next. Nor is anything deleted of a range that is
  * being replaced by a snapshot: the store of versions asks while no such replacement can begin.
  */
+import { must } from '../../src/base/assert.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { spanContains } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
@@ -105,7 +106,7 @@ class RangeThresholds implements Thresholds {
     }
     const range = this.#last;
     if (range?.hasData !== true) return TS_ZERO;
-    return this.#ranges.get(range) ?? TS_ZERO;
+    return must(this.#ranges.get(range));
   }
 
   #rangeOf(key: Key): CollectedRange | undefined {

@@ -3,8 +3,8 @@
  * tombstone as a head, lists its engine key; the list becomes an entry of the same atomic batch. So whatever is in the
  * engine and may have to go one day is in a list, and collecting looks at nothing else (argument: mvcc-gc.ts).
  *
- *   0x05, 7 bytes number           lists order by when they were written
- *        value: 7 bytes due, and for each entry 4 bytes length, engine key
+ *   key: its number (mvcc-key.ts); lists order by when they were written
+ *   value: 7 bytes due, and for each entry 4 bytes length, engine key
  *
  * A list is *due* when all its entries were replaced at or below the threshold. An entry may be listed twice, or be
  * gone from the engine: a crash repeats batches, and spans are cleared.
@@ -13,11 +13,8 @@ import { assert } from '../../src/base/assert.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { maxTimestamp, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Engine, EngineWrite } from '../engine/engine.ts';
-import { decodeTimestamp, encodeTimestamp } from './mvcc-key.ts';
+import { decodeTimestamp, encodeTimestamp, listKey, listNumber, LISTS_SPAN } from './mvcc-key.ts';
 
-const LIST = '\x05';
-const AFTER_LISTS = '\x06';
-const NUMBER_BYTES = 7;
 const LENGTH_BYTES = 4;
 const DUE_BYTES = 7;
 
@@ -35,10 +32,11 @@ export class GarbageLists {
   #next: number;
 
   static async open(engine: Engine): Promise<GarbageLists> {
-    const cursor = engine.iterate(LIST, AFTER_LISTS, { reverse: true, limit: 1 });
+    const { start, end } = LISTS_SPAN;
+    const cursor = engine.iterate(start, end, { reverse: true, limit: 1 });
     try {
       const [last] = await cursor.nextBatch(1);
-      return new GarbageLists(engine, last === undefined ? 0 : numberOf(last[0]) + 1);
+      return new GarbageLists(engine, last === undefined ? 0 : listNumber(last[0]) + 1);
     } finally {
       await cursor.close();
     }
@@ -55,18 +53,18 @@ export class GarbageLists {
   }
 
   add(entries: PendingGarbage): EngineWrite {
-    return { key: keyOf(this.#next++), value: entries.encode() };
+    return { key: listKey(this.#next++), value: entries.encode() };
   }
 
   /** The oldest list numbered `from` or more, below `end`. */
   async read(from: number, end: number): Promise<GarbageList | undefined> {
     const start = Math.max(from, this.#first);
     if (start >= end) return undefined;
-    const cursor = this.#engine.iterate(keyOf(start), keyOf(end), { limit: 1 });
+    const cursor = this.#engine.iterate(listKey(start), listKey(end), { limit: 1 });
     try {
       const [found] = await cursor.nextBatch(1);
-      if (from <= this.#first) this.#first = found === undefined ? end : numberOf(found[0]);
-      return found === undefined ? undefined : decode(numberOf(found[0]), found[1]);
+      if (from <= this.#first) this.#first = found === undefined ? end : listNumber(found[0]);
+      return found === undefined ? undefined : decode(listNumber(found[0]), found[1]);
     } finally {
       await cursor.close();
     }
@@ -107,10 +105,6 @@ export class PendingGarbage {
   }
 }
 
-export function deletionOf(list: GarbageList): string {
-  return keyOf(list.number);
-}
-
 function decode(number: number, value: Buffer): GarbageList {
   const engineKeys: string[] = [];
   for (let at = DUE_BYTES; at < value.length;) {
@@ -121,13 +115,4 @@ function decode(number: number, value: Buffer): GarbageList {
     at = end;
   }
   return { number, due: decodeTimestamp(value), engineKeys };
-}
-
-function keyOf(number: number): string {
-  return LIST + encodeTimestamp(number as Timestamp).toString('latin1');
-}
-
-function numberOf(engineKey: string): number {
-  assert(engineKey.length === 1 + NUMBER_BYTES, 'the key of a list has another length');
-  return decodeTimestamp(Buffer.from(engineKey.slice(1), 'latin1'));
 }

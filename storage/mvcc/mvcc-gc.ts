@@ -14,7 +14,6 @@ import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import type { GarbageList, GarbageLists } from './garbage-list.ts';
-import { deletionOf } from './garbage-list.ts';
 import {
   decodeHistoryKey,
   headTimestamp,
@@ -22,6 +21,7 @@ import {
   historyPrefix,
   isHeadKey,
   keyOfHead,
+  listKey,
 } from './mvcc-key.ts';
 import type { CollectCursor, CollectStep, Thresholds } from './mvcc-types.ts';
 
@@ -58,7 +58,7 @@ export async function collectStep(
   if (kept.length < list.engineKeys.length) {
     for (const engineKey of bare) out.delete(engineKey);
     for (const engineKey of kept) out.list(engineKey, list.due);
-    out.delete(deletionOf(list));
+    out.delete(listKey(list.number));
     await out.flush();
   }
   const deletedCount = replaced.length + bare.length;

@@ -8,7 +8,7 @@
  *        value: flag, data
  *   0x03 name                                            a staged part of a large transaction
  *   0x04                                                 the highest timestamp ever applied (7 bytes)
- *   0x05 number                                          a list of what will be garbage (garbage-list.ts)
+ *   0x05 7 bytes number                                  a list of what will be garbage (garbage-list.ts)
  *
  * flag: 0 tombstone, 1 value. Escaping turns 0x00 into 0x00 0xff, so that with the terminator no escaped key is a
  * prefix of another, and escaped keys order like keys, those that are prefixes of others included. Versions of one
@@ -25,13 +25,18 @@ import type { VersionInfo } from './mvcc-types.ts';
 
 const HEAD = '\x01';
 const HISTORY = '\x02';
+const LIST = '\x05';
 const TERMINATOR = '\x00\x01';
 const TS_BYTES = 7;
 const HEAD_PREFIX_BYTES = 1 + TS_BYTES + TXN_ID_LENGTH;
 const VERSION_SUFFIX_BYTES = TS_BYTES + TXN_ID_LENGTH;
+/** Numbers of lists are written as timestamps are. */
+const LIST_KEY_BYTES = 1 + TS_BYTES;
 
 export const LOCAL_SPAN: Span = { start: '\x00' as Key, end: '\x01' as Key };
 export const HIGHEST_TS_KEY = '\x04';
+/** All lists of garbage, oldest first. */
+export const LISTS_SPAN: Span = { start: LIST as Key, end: '\x06' as Key };
 
 /** The name of a piece of range-local state. */
 export function localKey(range: RangeId, name: string): Key {
@@ -105,6 +110,16 @@ export function decodeHistoryKey(engineKey: string): HistoryKeyParts {
     ts: (TS_MAX - readTimestamp(engineKey, suffix)) as Timestamp,
     txnId: engineKey.slice(suffix + TS_BYTES) as TxnId,
   };
+}
+
+/** A list of garbage: they order by number. */
+export function listKey(number: number): string {
+  return LIST + timestampBytes(number);
+}
+
+export function listNumber(engineKey: string): number {
+  assert(engineKey.length === LIST_KEY_BYTES, 'the key of a list has another length');
+  return readTimestamp(engineKey, 1);
 }
 
 export function encodeHead(version: VersionInfo): Buffer {

@@ -16,6 +16,9 @@ import {
   historyKey,
   historySpan,
   isNewer,
+  listKey,
+  listNumber,
+  LISTS_SPAN,
 } from '../../../../storage/mvcc/mvcc-key.ts';
 
 /** Few different bytes, so that prefixes, zeros and 0xff meet often. */
@@ -69,6 +72,31 @@ describe('history keys', () => {
 
   it('end below the next prefix', () => {
     expect(historySpan({ start: 'a' as Key, end: prefixEnd('a' as Key) }).end).toBe('\x02b');
+  });
+});
+
+describe('keys of lists', () => {
+  const number = fc.oneof(fc.nat(3), fc.maxSafeNat());
+
+  it('order by number, in their span', () => {
+    fc.assert(
+      fc.property(number, number, (a, b) => {
+        expect(listKey(a) < listKey(b)).toBe(a < b);
+        expect(LISTS_SPAN.start <= listKey(a) && listKey(a) < LISTS_SPAN.end).toBe(true);
+      }),
+    );
+  });
+
+  it('round trip', () => {
+    fc.assert(
+      fc.property(number, (n) => {
+        expect(listNumber(listKey(n))).toBe(n);
+      }),
+    );
+  });
+
+  it('are written as data directories have them', () => {
+    expect(listKey(2 ** 40 + 258)).toBe('\x05\0\x01\0\0\0\x01\x02');
   });
 });
 
