@@ -71,11 +71,9 @@ function applyByKind(state: RangeState, mvcc: Mvcc, command: Command): MaybeProm
       mvcc.stage(stagedKey(state.rangeId, command.txnId, command.part), command.chunk);
       return NOTHING;
     }
-    case 'forget': {
-      const outcome = state.outcomes.get(command.txnId);
-      if (outcome !== undefined) outcome.isFree = true;
+    case 'forget':
+      state.outcomes.free(command.txnId);
       return NOTHING;
-    }
     case 'collect':
       state.threshold = maxTimestamp(state.threshold, command.threshold);
       return NOTHING;

@@ -22,29 +22,16 @@ import { TICKS_PER_MS, TS_ZERO, addMs, maxTimestamp } from '../../src/base/times
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { PrepareCommand } from './command.ts';
 import { decodePrepare, decodeSpans, encodePrepare, encodeSpans } from './command.ts';
+import type { Outcome } from './outcome-table.ts';
+import { OutcomeTable } from './outcome-table.ts';
 
 /** How far the horizon lies behind the newest entry: longer than any coordinator goes on asking. */
 export const HORIZON_MS = 60_000;
 
-/**
- * Old outcomes go a second's worth at a time: a `Map` is walked past all that was deleted at its beginning. When, is a
- * function of the horizon alone, and so the same at every replica.
- */
+/** Old outcomes go a second's worth at a time: when, is a function of the horizon alone, and so the same everywhere. */
 const FORGET_TICKS = 1000 * TICKS_PER_MS;
 /** The horizon while TXN-12 is broken. */
 const FORGET_EARLY_MS = 2000;
-/** How many outcomes that must stay the search for old ones steps over. */
-const KEPT_SCAN_MAX = 4096;
-
-export interface Outcome {
-  /** 0: aborted. */
-  readonly commitTs: Timestamp;
-  /** May be forgotten below the horizon. */
-  isFree: boolean;
-  /** At the anchor, while participants have still to confirm. */
-  readonly participants: readonly Span[] | undefined;
-}
-
 /**
  * Parts of a large transaction, waiting for its commit; dropped with its abort marker or below the horizon. The parts
  * themselves lie in the `MvccStore`, by `stagedKey`.
@@ -69,8 +56,7 @@ export class RangeState {
   /** Nothing at a timestamp below this may be read or validated: its versions may be collected. */
   threshold: Timestamp = TS_ZERO;
   readonly prepared = new ChurnMap<TxnId, PrepareCommand>();
-  /** In the order in which they were decided, which is nearly that of their attempts' times. */
-  readonly outcomes = new Map<TxnId, Outcome>();
+  readonly outcomes = new OutcomeTable();
   readonly staged = new Map<TxnId, StagedParts>();
   stagedBytes = 0;
   /** Staged parts that this entry made garbage: apply.ts empties it. */
@@ -95,9 +81,8 @@ export class RangeState {
   }
 
   decide(txnId: TxnId, outcome: Outcome): void {
-    assert(!this.outcomes.has(txnId), 'an outcome never changes');
     this.prepared.delete(txnId);
-    this.outcomes.set(txnId, outcome);
+    this.outcomes.decide(txnId, outcome);
     this.dropStaged(txnId);
   }
 
@@ -137,7 +122,7 @@ export class RangeState {
     right.horizon = this.horizon;
     right.threshold = this.threshold;
     for (const [txnId, record] of this.prepared) right.prepared.set(txnId, record);
-    for (const [txnId, outcome] of this.outcomes) right.outcomes.set(txnId, { ...outcome });
+    right.outcomes.copyFrom(this.outcomes);
     return right;
   }
 
@@ -152,9 +137,9 @@ export class RangeState {
     this.threshold = other.threshold;
     this.stagedBytes = other.stagedBytes;
     this.dropped = [];
+    this.outcomes.copyFrom(other.outcomes);
     for (const [mine, theirs] of [
       [this.prepared, other.prepared],
-      [this.outcomes, other.outcomes],
       [this.staged, other.staged],
     ] as const) {
       mine.clear();
@@ -164,7 +149,7 @@ export class RangeState {
   }
 
   encode(): Buffer {
-    const out = new ByteWriter(1024 + this.outcomes.size * 24);
+    const out = new ByteWriter(1024 + this.outcomes.encodedBytes);
     encodeDescriptor(out, this.descriptor);
     out.varint(this.appliedIndex);
     out.varint(this.appliedTerm);
@@ -174,14 +159,14 @@ export class RangeState {
       out.f64(record.ts);
       encodePrepare(out, record);
     }
-    out.varint(this.outcomes.size);
-    for (const [txnId, outcome] of this.outcomes) encodeOutcome(out, txnId, outcome);
+    this.outcomes.encodeHeld(out);
     out.varint(this.staged.size);
     for (const [txnId, staged] of this.staged) {
       out.key(txnId);
       out.varint(staged.sizeBytes);
       encodeSpans(out, staged.spans);
     }
+    this.outcomes.encodePlain(out);
     return out.copy();
   }
 
@@ -199,25 +184,21 @@ export class RangeState {
       const record = decodePrepare(reader, ts);
       state.prepared.set(record.txnId, record);
     }
-    for (let count = reader.varint(); count > 0; count--) decodeOutcome(reader, state);
+    state.outcomes.decodeHeld(reader);
     for (let count = reader.varint(); count > 0; count--) {
       const txnId = reader.key() as string as TxnId;
       const sizeBytes = reader.varint();
       state.staged.set(txnId, { sizeBytes, spans: decodeSpans(reader) });
       state.stagedBytes += sizeBytes;
     }
+    // NB: what was written before there were such ends here.
+    if (reader.remaining > 0) state.outcomes.decodePlain(reader);
     return state;
   }
 
   #forget(): void {
-    let kept = 0;
-    for (const [txnId, outcome] of this.outcomes) {
-      if (txnIdTime(txnId) >= this.horizon) break;
-      if (outcome.isFree || isBroken('TXN-12')) {
-        reached('outcome: forgotten');
-        this.outcomes.delete(txnId);
-      } else if (++kept > KEPT_SCAN_MAX) break;
-    }
+    const forgotten = this.outcomes.forgetBelow(this.horizon, isBroken('TXN-12'));
+    if (forgotten > 0) reached('outcome: forgotten');
     for (const txnId of this.staged.keys()) {
       if (txnIdTime(txnId) < this.horizon && !this.prepared.has(txnId)) this.dropStaged(txnId);
     }
@@ -239,19 +220,4 @@ export function decodeDescriptor(reader: ByteReader): RangeDescriptor {
   assert(span !== undefined, 'descriptor without span');
   const replicas = Array.from({ length: reader.varint() }, () => nodeId(reader.varint()));
   return { rangeId: id, generation, start: span.start, end: span.end, replicas };
-}
-
-function encodeOutcome(out: ByteWriter, txnId: TxnId, outcome: Outcome): void {
-  out.key(txnId);
-  out.f64(outcome.commitTs);
-  out.u8((outcome.isFree ? 1 : 0) + (outcome.participants === undefined ? 0 : 2));
-  if (outcome.participants !== undefined) encodeSpans(out, outcome.participants);
-}
-
-function decodeOutcome(reader: ByteReader, state: RangeState): void {
-  const txnId = reader.key() as string as TxnId;
-  const commitTs = reader.f64() as Timestamp;
-  const flags = reader.u8();
-  const participants = (flags & 2) === 0 ? undefined : decodeSpans(reader);
-  state.outcomes.set(txnId, { commitTs, isFree: (flags & 1) !== 0, participants });
 }

@@ -55,16 +55,22 @@ export function txnIdTime(id: TxnId): Timestamp {
   return value as Timestamp;
 }
 
+export function txnIdNode(id: TxnId): NodeId {
+  return nodeId(id.charCodeAt(7) * 256 + id.charCodeAt(8));
+}
+
+export function txnIdCounter(id: TxnId): number {
+  let value = 0;
+  for (let i = 9; i < TXN_ID_LENGTH; i++) value = value * 256 + id.charCodeAt(i);
+  return value;
+}
+
 /** The gateway of a session: its lock id has the form of an attempt id. */
 export function lockIdNode(id: LockId): NodeId {
-  return nodeId(id.charCodeAt(7) * 256 + id.charCodeAt(8));
+  return txnIdNode(id as string as TxnId);
 }
 
 /** For logs and messages: `time.node.counter`. */
 export function formatTxnId(id: TxnId): string {
-  let node = 0;
-  let counter = 0;
-  for (let i = 7; i < 9; i++) node = node * 256 + id.charCodeAt(i);
-  for (let i = 9; i < 13; i++) counter = counter * 256 + id.charCodeAt(i);
-  return `${txnIdTime(id)}.${node}.${counter}`;
+  return `${txnIdTime(id)}.${txnIdNode(id)}.${txnIdCounter(id)}`;
 }
