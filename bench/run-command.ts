@@ -22,6 +22,10 @@ import { parseValues } from './workloads/definition.ts';
 /** Of the driver, beside the workload's own parameters. */
 const LOAD_PARAMETERS = {
   clients: { default: 16, min: 1, max: 10_000, meaning: 'sessions, spread over the nodes' },
+  connections: {
+    ...{ default: 0, min: 0, max: 10_000 },
+    meaning: 'that the clients share, pipelining; 0: each has its own',
+  },
   seconds: { default: 15, min: 1, max: 86_400, meaning: 'of the measured window' },
   warmup: { default: 8, min: 0, max: 3600, meaning: 'seconds before it' },
   rate: {
@@ -123,6 +127,7 @@ async function measureOnce(plan: Plan, target: Target, repetition: number): Prom
   const { definition, values, load } = plan;
   const options: MeasureOptions = {
     clients: load.clients,
+    connections: load.connections === 0 ? undefined : load.connections,
     warmUpSeconds: load.warmup,
     seconds: load.seconds,
     rate: load.rate === 0 ? undefined : load.rate,

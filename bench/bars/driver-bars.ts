@@ -17,6 +17,8 @@ import { measureFloor } from './floor.ts';
 import type { Resources } from './resources.ts';
 
 const MANY = 64;
+/** The clients share connections on both sides: as many as serve etcd best. */
+const SHARED = 4;
 /** As many keys as etcd is given, with values of this size. */
 const ROWS = 10_000;
 const BYTES = 256;
@@ -30,15 +32,18 @@ interface Driven {
   readonly clients: number;
   readonly target: (resources: Resources) => Promise<Target>;
   readonly workload: () => Workload;
+  /** As of `MeasureOptions`. */
+  readonly connections?: number;
   /** What is compared; throughput unless told. */
   readonly figureOf?: (measured: Measurement) => number;
 }
 
-function driven({ name, clients, target, workload, figureOf }: Driven): Cell {
+function driven({ name, clients, connections, target, workload, figureOf }: Driven): Cell {
   return {
     name,
     measure: async (resources: Resources, run: CellRun): Promise<Sample> => {
-      const measured = await measure(await target(resources), workload(), { ...run, clients });
+      const options = { ...run, clients, connections };
+      const measured = await measure(await target(resources), workload(), options);
       const { throughput, errors, violations } = measured;
       const failed = Object.values(errors).reduce((sum, count) => sum + count, 0);
       return { value: figureOf?.(measured) ?? throughput, failed, violations };
@@ -76,10 +81,13 @@ const ETCD_BARS: readonly Bar[] = [
 
 export const ETCD_GROUP: Group = {
   cells: [
-    driven({ name: 'upsert', clients: MANY, target: quorate, workload: upsert }),
+    driven({
+      ...{ name: 'upsert', clients: MANY, connections: SHARED, target: quorate },
+      workload: upsert,
+    }),
     etcdCell('put'),
     driven({
-      ...{ name: 'point read', clients: MANY, target: quorate },
+      ...{ name: 'point read', clients: MANY, connections: SHARED, target: quorate },
       workload: () => pointRead.make({ rows: ROWS, bytes: BYTES, pipeline: 1 }),
     }),
     etcdCell('get'),

@@ -13,6 +13,7 @@ import { usageBetween } from './observe.ts';
 import { SeededRandom } from './random.ts';
 import { Recorder } from './recorder.ts';
 import type { DriverUsage, Measurement } from './result.ts';
+import { SharedSessions } from './shared-session.ts';
 import type { DriverSession, Measure, MeasureOptions, Target } from './target.ts';
 
 /** Operations under way after the window get this long; then their connections are closed. */
@@ -38,10 +39,14 @@ export const measure: Measure = async (target, workload, options) => {
     options.isChecking === false
       ? []
       : await withSession(target, (session) => workload.check(session));
-  const { clients, rate } = options;
+  const { clients, connections, rate } = options;
   return {
     workload: workload.name,
-    parameters: { ...options.parameters, clients, ...(rate === undefined ? {} : { rate }) },
+    parameters: {
+      ...options.parameters,
+      ...{ clients, ...(connections === undefined ? {} : { connections }) },
+      ...(rate === undefined ? {} : { rate }),
+    },
     target: target.name,
     repetition: options.repetition ?? 1,
     mode: rate === undefined ? 'closed' : 'open',
@@ -76,8 +81,9 @@ async function makeWorkers(
   const opened: DriverSession[] = [];
   try {
     const workers: SessionWorker[] = [];
+    const connectAt = connectorOf(target, options);
     for (let i = 0; i < clients; i++) {
-      const connect = (): Promise<DriverSession> => target.connect(i, clients);
+      const connect = (): Promise<DriverSession> => connectAt(i);
       const session = await connect();
       opened.push(session);
       const random = new SeededRandom(seed, i);
@@ -89,6 +95,16 @@ async function makeWorkers(
     for (const session of opened) session.close();
     throw error;
   }
+}
+
+/** By the index of the client. */
+function connectorOf(
+  target: Target,
+  { clients, connections }: MeasureOptions,
+): (client: number) => Promise<DriverSession> {
+  if (connections === undefined) return (client) => target.connect(client, clients);
+  const shared = new SharedSessions(connections, (index) => target.connect(index, connections));
+  return (client) => shared.lease(client);
 }
 
 function seedOf({ seed, repetition }: MeasureOptions): number {

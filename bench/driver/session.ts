@@ -1,11 +1,14 @@
 /**
  * A session of the Postgres protocol that costs little processor time, because it shares the machine with the database:
- * one write per call, statements parsed once per session under their names, results as text, no descriptions asked for.
+ * statements parsed once per session under their names, results as text, no descriptions asked for, and what is called
+ * in one turn leaves in one write.
  *
- * One call at a time. A failed call leaves the session usable; a lost connection does not, and every later call rejects
- * with 08006. What it does not do: TLS, passwords, COPY TO, notices.
+ * Calls may be made while others wait for their answers, which come in the order of the calls (pipelining: each has its
+ * own Sync); not while rows are copied in. A failed call leaves the session usable, and those behind it go on; a lost
+ * connection does not, and every later call rejects with 08006. What it does not do: TLS, passwords, COPY TO, notices.
  */
 import net from 'node:net';
+import process from 'node:process';
 import { parse, serialize } from 'pg-protocol';
 import type { BackendMessage, DatabaseError } from 'pg-protocol/dist/messages.js';
 import type { Field, Result, Statement } from '../workload.ts';
@@ -57,9 +60,12 @@ export async function connectSession(endpoint: Endpoint): Promise<WireSession> {
 
 export class WireSession implements DriverSession {
   readonly #socket: net.Socket;
-  /** By name: what the server has parsed for this session. */
+  /** By name: what the server has parsed for this session, or is about to. */
   readonly #prepared = new Map<string, Statement>();
-  #pending: Pending | undefined;
+  /** Calls without their answers yet, in order. */
+  #waiting: Pending[] = [];
+  /** Of this turn. */
+  #outbox: Buffer[] = [];
   #closed: SqlFailure | undefined;
   /** Of the last ReadyForQuery: idle, in a block, in a failed block. */
   #status = 'I';
@@ -90,9 +96,9 @@ export class WireSession implements DriverSession {
 
   async execute(statement: Statement, values: readonly Field[]): Promise<Result> {
     const bind = bindOf(statement, values);
-    const known = this.#isPrepared(statement);
-    const parts = known ? [bind, EXECUTE_SYNC] : [parseOf(statement), bind, EXECUTE_SYNC];
-    const [result] = await this.#exchange(Buffer.concat(parts), known ? NOTHING : [statement]);
+    const parsing = this.#isPrepared(statement) ? NOTHING : [statement];
+    const parts = [...parsing.map(parseOf), bind, EXECUTE_SYNC];
+    const [result] = await this.#exchange(Buffer.concat(parts), parsing);
     return result ?? { rows: [], tag: '' };
   }
 
@@ -123,6 +129,7 @@ export class WireSession implements DriverSession {
   close(): void {
     if (this.#closed !== undefined) return;
     const isBusy = this.#pending !== undefined;
+    this.#flush();
     this.#onClose('the driver closed the connection');
     if (isBusy) this.#socket.destroy();
     else this.#socket.end(serialize.end());
@@ -175,14 +182,31 @@ export class WireSession implements DriverSession {
     onCopyIn?: () => void,
   ): Promise<Result[]> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    if (this.#pending !== undefined) throw new Error('a call is running in this session');
+    const isCopying = this.#waiting.at(-1)?.onCopyIn !== undefined;
+    if (isCopying || (onCopyIn !== undefined && this.#pending !== undefined)) {
+      throw new Error('a call is running in this session');
+    }
+    for (const statement of parsing) this.#prepared.set(statement.name, statement);
     return new Promise((resolve, reject) => {
-      this.#pending = {
+      this.#waiting.push({
         ...{ results: [], rows: [], error: undefined, parsing, parsedCount: 0 },
         ...{ onCopyIn, resolve, reject },
-      };
-      this.#socket.write(bytes);
+      });
+      // NB: runs when nothing is left to run in this turn: other clients' calls leave with this one.
+      if (this.#outbox.length === 0) process.nextTick(() => this.#flush());
+      this.#outbox.push(bytes);
     });
+  }
+
+  #flush(): void {
+    const [first, ...others] = this.#outbox;
+    if (first === undefined) return;
+    this.#outbox = [];
+    this.#socket.write(others.length === 0 ? first : Buffer.concat([first, ...others]));
+  }
+
+  get #pending(): Pending | undefined {
+    return this.#waiting[0];
   }
 
   #onMessage(message: BackendMessage): void {
@@ -206,11 +230,9 @@ export class WireSession implements DriverSession {
       case 'emptyQuery':
         pending.results.push({ rows: [], tag: '' });
         return;
-      case 'parseComplete': {
-        const statement = pending.parsing[pending.parsedCount++];
-        if (statement !== undefined) this.#prepared.set(statement.name, statement);
+      case 'parseComplete':
+        pending.parsedCount++;
         return;
-      }
       case 'error':
         pending.error ??= failureOf(message as unknown as DatabaseError);
         return;
@@ -233,7 +255,8 @@ export class WireSession implements DriverSession {
 
   #onReady(pending: Pending, status: string): void {
     this.#status = status;
-    this.#pending = undefined;
+    this.#waiting.shift();
+    for (const { name } of pending.parsing.slice(pending.parsedCount)) this.#prepared.delete(name);
     if (pending.error === undefined) pending.resolve(pending.results);
     else pending.reject(pending.error);
   }
@@ -241,9 +264,10 @@ export class WireSession implements DriverSession {
   #onClose(why: string): void {
     this.#closed ??= new SqlFailure('08006', why);
     this.#status = 'I';
-    const pending = this.#pending;
-    this.#pending = undefined;
-    pending?.reject(pending.error ?? this.#closed);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#outbox = [];
+    for (const pending of waiting) pending.reject(pending.error ?? this.#closed);
   }
 }
 

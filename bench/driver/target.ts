@@ -58,6 +58,8 @@ export interface Target {
 
 export interface MeasureOptions {
   readonly clients: number;
+  /** The clients share so many connections and pipeline on them. Undefined: each has its own. */
+  readonly connections?: number | undefined;
   readonly warmUpSeconds: number;
   /** Length of the measured window. */
   readonly seconds: number;

@@ -76,6 +76,23 @@ describe('WireSession', () => {
     expect((await session.execute(GET, ['20'])).rows).toEqual([]);
   });
 
+  it('answers calls that were made without waiting, in their order, a failed one among them', async () => {
+    const own = await open(server.port);
+    const answers = ['30', '31', '31', '32'].map((id) => own.execute(PUT, [id, `v${id}`]));
+    const reading = own.execute(GET, ['32']);
+    expect(await stateOf(answers[2] ?? reading)).toBe('23505');
+    for (const at of [0, 1, 3]) expect((await answers[at])?.tag).toBe('INSERT 0 1');
+    expect((await reading).rows).toEqual([['v32']]);
+    // One that cannot be parsed takes those with it that were sent behind it, and nothing else.
+    const wrong = { name: 'wrong', text: 'SELECT nothing FROM nowhere' };
+    const both = [own.execute(wrong, []), own.execute(wrong, [])];
+    expect(await Promise.all(both.map(stateOf))).toEqual(['42P01', '26000']);
+    expect((await own.execute(GET, ['31'])).rows).toEqual([['v31']]);
+    const left = [own.execute(GET, ['30']), own.execute(GET, ['31'])];
+    own.close();
+    expect(await Promise.all(left.map(stateOf))).toEqual(['08006', '08006']);
+  });
+
   it('returns a result for each statement of a query, and knows whether a block is open', async () => {
     const results = await session.query('BEGIN; SELECT 1, 2; SELECT id FROM t WHERE false');
     expect(results.map(({ rows }) => rows)).toEqual([[], [['1', '2']], []]);
