@@ -201,10 +201,14 @@ function readPrepare(reader: ByteReader, rangeId: number, generation: number): P
   };
 }
 
+/** In place of an attempt's id. */
+const NOTHING_BEFORE = '' as Key;
+
 function writeChange(out: ByteWriter, request: ChangeRequest): void {
   const { program } = request;
   assert('bytes' in program, 'a statement of this process is not sent');
   out.key(request.txnId);
+  out.key(request.after ?? NOTHING_BEFORE);
   out.key(request.anchor);
   out.f64(request.readTs);
   out.varint(Math.ceil(request.timeoutMs));
@@ -213,11 +217,13 @@ function writeChange(out: ByteWriter, request: ChangeRequest): void {
 
 function readChange(reader: ByteReader, rangeId: number, generation: number): ChangeRequest {
   const id = reader.key();
+  const after = reader.key();
   return {
     kind: 'change',
     rangeId,
     generation,
     txnId: id as string as TxnId,
+    after: after === NOTHING_BEFORE ? undefined : (after as string as TxnId),
     lockId: id as string as LockId,
     anchor: reader.key(),
     readTs: readTs(reader),

@@ -324,6 +324,7 @@ function routed(request: Unrouted, { rangeId, generation }: RangeDescriptor): Ra
         rangeId,
         generation,
         txnId: request.txnId,
+        after: request.after,
         lockId: request.lockId,
         anchor: request.anchor,
         readTs: request.readTs,

@@ -129,6 +129,8 @@ export interface PrepareRequest extends Routed {
 export interface ChangeRequest extends Routed {
   readonly kind: 'change';
   readonly txnId: TxnId;
+  /** TXN-15: refused unless this one has been proposed here, or committed. */
+  readonly after: TxnId | undefined;
   readonly lockId: LockId;
   /** A key of the range, under which its outcome is asked for. */
   readonly anchor: Key;

@@ -9,14 +9,19 @@
  * then the statement runs against the newest state (leader-txn.ts) and its writes are proposed as a one-phase commit.
  * Whatever had to wait starts over. Nothing is validated, because nothing was read before.
  *
+ * TXN-15: one that was sent before the client had the answer of another runs only when that one has been proposed here:
+ * both lie in one log in the client's order, with rising timestamps, and the later takes effect only if the earlier does.
+ *
  * What cannot be done so is refused as `elsewhere`, and has had no effect: the gateway makes a transaction of it. It
  * never waits in a queue while it holds a lock, and so is part of no deadlock.
  */
+import type { TxnId } from '../../src/base/ids.ts';
 import { lockIdNode, txnIdTime } from '../../src/base/ids.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import { reached } from '../../src/base/probe.ts';
+import { TS_ZERO } from '../../src/base/timestamp.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
 import type { ChangeRequest, RangeReply, Write } from '../range/requests.ts';
 import { waitInQueue } from './eval-lock.ts';
@@ -109,6 +114,10 @@ function runOnce(job: ChangeJob): Run {
   if (isKnown || office.pending.get(txnId) !== undefined || txnIdTime(txnId) < state.horizon) {
     return answer(refused('elsewhere'));
   }
+  if (request.after !== undefined && !isAhead(job, request.after)) {
+    reached('change: the one before it was not proposed');
+    return answer(refused('elsewhere'));
+  }
   const txn = new LeaderTxn(replica, office, lockId);
   const hasRun = 'run' in program ? program.run(txn) : host.runProgram(program.bytes, txn);
   if (txn.obstacle !== undefined) return { kind: 'wait', obstacle: txn.obstacle };
@@ -121,6 +130,13 @@ function runOnce(job: ChangeJob): Run {
     return answer(refused('elsewhere'));
   }
   return answer(propose(job, writes));
+}
+
+/** TXN-15: it lies in this log already, or takes its place in it now. */
+function isAhead({ replica, office }: ChangeJob, txnId: TxnId): boolean {
+  if (isBroken('TXN-15') || office.pending.get(txnId) !== undefined) return true;
+  const outcome = replica.state.outcomes.get(txnId);
+  return outcome !== undefined && outcome.commitTs > TS_ZERO;
 }
 
 function answer(reply: MaybePromise<RangeReply>): Run {

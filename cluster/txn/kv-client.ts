@@ -8,13 +8,14 @@ import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { KEY_MAX, KEY_MIN, intersectSpans } from '../../src/base/span.ts';
+import { KEY_MAX, KEY_MIN, intersectSpans, spanContains } from '../../src/base/span.ts';
 import { TS_ZERO } from '../../src/base/timestamp.ts';
 import type {
   BeginOptions,
   ChangeRunner,
   KvClient,
   KvTxn,
+  LatestGet,
   LatestScan,
   RangeInfo,
   RowChange,
@@ -26,7 +27,7 @@ import { SYSTEM_SPAN } from '../../src/kv/keyspace.ts';
 import type { Attempted, Unrouted } from '../range/range-router.ts';
 import type { RangeReply, ScanRequest } from '../range/requests.ts';
 import { ClusterTxn } from './kv-txn.ts';
-import { changeAtOnce } from './row-change.ts';
+import { changeAtOnce, changesAtOnce } from './row-change.ts';
 import type { TxnServices } from './txn-services.ts';
 import { REQUEST_TIMEOUT_MS } from './txn-services.ts';
 
@@ -64,6 +65,10 @@ export class ClusterKvClient implements KvClient {
     return changeAtOnce(this.#services, change, signal);
   }
 
+  changesAtOnce(changes: readonly RowChange[], signal: AbortSignal): Promise<boolean>[] {
+    return changesAtOnce(this.#services, changes, signal);
+  }
+
   onChange(runner: ChangeRunner): void {
     this.#runner = runner;
   }
@@ -81,6 +86,21 @@ export class ClusterKvClient implements KvClient {
       if (reply?.kind === 'values') return reply.values[0];
       return this.#snapshotGet(k, table, signal);
     });
+  }
+
+  latestGets(
+    gets: readonly LatestGet[],
+    signal: AbortSignal,
+  ): MaybePromise<readonly (Uint8Array | undefined)[] | undefined> {
+    const keys = gets.map(({ key }) => key);
+    const at = keys[0] ?? KEY_MIN;
+    const descriptor = this.#services.router.find(at);
+    if (!keys.every((key) => spanContains(descriptor, key))) return undefined;
+    const fences = distinctFences(gets);
+    const request = { kind: 'get', keys, ts: TS_ZERO, fences } as const;
+    return thenMaybe(this.#latest(at, request, signal), (reply) =>
+      reply?.kind === 'values' ? reply.values : undefined,
+    );
   }
 
   latestScan(
@@ -240,4 +260,14 @@ export class ClusterKvClient implements KvClient {
     }
     throw new KvError('unavailable', 'the range keeps moving');
   }
+}
+
+function distinctFences(gets: readonly LatestGet[]): readonly TableFence[] {
+  const fences: TableFence[] = [];
+  for (const { table } of gets) {
+    const isSame = (known: TableFence): boolean =>
+      known.tableId === table.tableId && known.version === table.version;
+    if (!fences.some(isSame)) fences.push(table);
+  }
+  return fences;
 }

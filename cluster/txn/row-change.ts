@@ -5,7 +5,7 @@
  */
 import { cancellationOf } from '../../src/base/cancellation.ts';
 import type { Cancellation } from '../../src/base/cancellation.ts';
-import type { LockId } from '../../src/base/ids.ts';
+import type { LockId, TxnId } from '../../src/base/ids.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import type { Key } from '../../src/base/span.ts';
@@ -29,27 +29,66 @@ export function changeAtOnce(
   change: RowChange,
   signal: AbortSignal,
 ): MaybePromise<boolean> {
+  const attempt = attemptOf(services, change, signal, undefined);
+  return attempt === undefined ? false : send(attempt);
+}
+
+/**
+ * As `KvClient.changesAtOnce`. They leave in one frame, in order, each naming the one before it (TXN-15); once one is not
+ * for the same range, none behind it is sent.
+ */
+export function changesAtOnce(
+  services: TxnServices,
+  changes: readonly RowChange[],
+  signal: AbortSignal,
+): Promise<boolean>[] {
+  let before: Attempt | undefined;
+  let isBroken = false;
+  return changes.map((change) => {
+    const attempt = isBroken
+      ? undefined
+      : attemptOf(services, change, signal, before?.request.txnId);
+    const first = before ?? attempt;
+    if (attempt === undefined || attempt.descriptor.rangeId !== first?.descriptor.rangeId) {
+      isBroken = true;
+      return Promise.resolve(false);
+    }
+    before = attempt;
+    return promised(() => send(attempt));
+  });
+}
+
+async function promised(call: () => MaybePromise<boolean>): Promise<boolean> {
+  return call();
+}
+
+function attemptOf(
+  services: TxnServices,
+  change: RowChange,
+  signal: AbortSignal,
+  after: TxnId | undefined,
+): Attempt | undefined {
   const { router, clock, self } = services;
-  if (change.lockTimeoutMs > LOCK_TIMEOUT_MAX_MS) return false;
+  if (change.lockTimeoutMs > LOCK_TIMEOUT_MAX_MS) return undefined;
   const target = targetOf(services, change);
   const readTs = target === undefined ? undefined : clock.reading();
-  if (target === undefined || readTs === undefined) return false;
+  if (target === undefined || readTs === undefined) return undefined;
   const { descriptor, anchor } = target;
   const leader = router.leaderOf(descriptor.rangeId);
   const bytes = leader === undefined || leader === self ? undefined : change.encode();
-  if (leader === undefined || (leader !== self && bytes === undefined)) return false;
+  if (leader === undefined || (leader !== self && bytes === undefined)) return undefined;
   const txnId = services.ids.next();
   const request: Unrouted<ChangeRequest> = {
     kind: 'change',
     txnId,
+    after,
     lockId: txnId as string as LockId,
     anchor,
     readTs,
     timeoutMs: change.lockTimeoutMs,
     program: bytes === undefined ? change : { bytes },
   };
-  const attempt: Attempt = { services, descriptor, request, cancellation: cancellationOf(signal) };
-  return send(attempt);
+  return { services, descriptor, request, cancellation: cancellationOf(signal) };
 }
 
 interface Attempt {

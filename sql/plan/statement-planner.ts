@@ -29,7 +29,7 @@ export interface PlanRequest {
 }
 
 export interface Execution extends ExecPorts {
-  readonly kv: KvClient;
+  readonly kv: Pick<KvClient, 'latestGet' | 'latestScan' | 'uniqueInt'>;
   /** Undefined: to be answered by one latest read (see `Plan.isLatestRead`). */
   readonly txn: KvTxn | undefined;
   readonly parameters: readonly Datum[];

@@ -102,6 +102,13 @@ export interface Session {
     isLastBeforeSync: boolean,
     sink: ResultSink,
   ): MaybePromise<void>;
+  /** Undefined: the statement may not be one of a `pipeline` now. */
+  pipelineKindOf(statement: string): PipelineKind | undefined;
+  /**
+   * Statements of one kind with a Sync after each that the client has sent without waiting for answers, each a transaction of its
+   * own: begun together as far as that can be done in their order. Ends as if they had come one by one; never rejects.
+   */
+  pipeline(statements: readonly BoundStatement[], sink: PipelineSink): Promise<void>;
   closeStatement(name: string): void;
   closePortal(name: string): void;
   /** Sync message: ends the implicit transaction (commit, or rollback after an error). */
@@ -113,6 +120,24 @@ export interface Session {
   cancel(): void;
   /** The connection is gone: rolls back, releases everything. Idempotent. */
   close(): void;
+}
+
+/** A statement on one row, outside of a block: those of one kind can be begun together. */
+export type PipelineKind = 'change' | 'read';
+
+/** A statement with its parameters, decoded by the types of `describeStatement`. */
+export interface BoundStatement {
+  /** Name of the prepared statement. */
+  readonly statement: string;
+  readonly parameters: readonly Datum[];
+}
+
+/** Where the results of statements go that were sent without waiting for answers; calls come in their order. */
+export interface PipelineSink {
+  /** The results of the statement with this index follow. */
+  begin(index: number): ResultSink;
+  /** It and its Sync are done, or it has failed. False: the connection is gone, and the rest is not to be run. */
+  end(error: unknown): boolean;
 }
 
 export interface SessionFactory {

@@ -17,6 +17,8 @@ import type { Statement } from '../parser/ast-statement.ts';
 import type { Datum } from '../types/datum.ts';
 import type { FormatContext } from '../types/format-context.ts';
 import type { PointCall } from './point-runner.ts';
+import type { PipelineOutcome, PipelinePorts } from './pipeline.ts';
+import { runPipeline } from './pipeline.ts';
 import { PointRunner } from './point-runner.ts';
 import type { Portal } from './portal.ts';
 import {
@@ -27,6 +29,9 @@ import {
   prepareStatement,
 } from './prepared-statement.ts';
 import type {
+  BoundStatement,
+  PipelineKind,
+  PipelineSink,
   PreparedDescription,
   ResultColumn,
   ResultSink,
@@ -128,6 +133,40 @@ export class QuorateSession implements Session {
     return this.#runPoint(call, sink, found, () =>
       this.#execute(found, maxRows, isLastBeforeSync, sink),
     );
+  }
+
+  pipelineKindOf(statement: string): PipelineKind | undefined {
+    return this.#points.pipelineKindOf(statement);
+  }
+
+  pipeline(statements: readonly BoundStatement[], sink: PipelineSink): Promise<void> {
+    this.closePortal('');
+    return runPipeline(this.#pipelinePorts, statements, sink);
+  }
+
+  readonly #pipelinePorts: PipelinePorts = {
+    together: (statements) => this.#together(statements),
+    alone: async ({ statement, parameters }, sink) => {
+      try {
+        await this.bind('', statement, parameters);
+        await this.execute('', 0, true, sink);
+      } finally {
+        await this.sync();
+      }
+    },
+  };
+
+  async #together(statements: readonly BoundStatement[]): Promise<readonly PipelineOutcome[]> {
+    this.#begin();
+    try {
+      const outcomes = await this.#points.together(statements);
+      return outcomes.map((outcome) => {
+        if (outcome === undefined || !('error' in outcome)) return outcome;
+        return { error: this.#failureOf(outcome.error) };
+      });
+    } finally {
+      this.#end();
+    }
   }
 
   closeStatement(name: string): void {

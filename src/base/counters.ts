@@ -54,6 +54,8 @@ export class Counters {
   /* SQL clients of this node. */
   sqlMessages = 0;
   sqlStatements = 0;
+  /** Done together with one that its client had sent before. */
+  sqlPipelined = 0;
   sqlFlushes = 0;
   sqlBytesReceived = 0;
   sqlBytesSent = 0;

@@ -28,7 +28,8 @@ export type Rule =
   | 'TXN-11'
   | 'TXN-12'
   | 'TXN-13'
-  | 'TXN-14';
+  | 'TXN-14'
+  | 'TXN-15';
 
 export function isBroken(rule: Rule): boolean {
   return mutantState.broken === rule;

@@ -5,6 +5,7 @@
 import { probeState } from './probe-state.ts';
 
 export const PROBES = [
+  'change: the one before it was not proposed',
   'change: waited for a record',
   'clock: a round was widened',
   'commit: the outcome was not known',

@@ -141,6 +141,11 @@ export interface RowChange {
 /** Runs what another node has encoded; as `RowChange.run`. */
 export type ChangeRunner = (program: Uint8Array, txn: KvTxn) => MaybePromise<boolean>;
 
+export interface LatestGet {
+  readonly key: Key;
+  readonly table: TableFence;
+}
+
 export interface LatestScan {
   readonly rows: readonly KvRow[];
   /** False: there is more, and the caller starts again as a snapshot. */
@@ -164,6 +169,13 @@ export interface KvClient {
   begin(options: BeginOptions): KvTxn;
   /** TXN-3: the newest committed value at the key's leader, under its lease. For autocommit statements only. */
   latestGet(k: Key, table: TableFence, signal: AbortSignal): MaybePromise<Uint8Array | undefined>;
+  /**
+   * As many, answered at one moment by one request. Undefined: that cannot be done, and they are to be asked for one by one.
+   */
+  latestGets(
+    gets: readonly LatestGet[],
+    signal: AbortSignal,
+  ): MaybePromise<readonly (Uint8Array | undefined)[] | undefined>;
   /** TXN-3 for a span: one request to one leader, or `isComplete` false. */
   latestScan(
     span: Span,
@@ -177,6 +189,11 @@ export interface KvClient {
    * transaction of it. Throws `lock_timeout`, `cancelled`, `ambiguous`.
    */
   changeAtOnce(change: RowChange, signal: AbortSignal): MaybePromise<boolean>;
+  /**
+   * As many, sent together in the order of one client (TXN-15): one is done only if those before it are, and is serialized
+   * behind them. False of one: nothing of it, nor of those behind it, has happened. Rejections as above.
+   */
+  changesAtOnce(changes: readonly RowChange[], signal: AbortSignal): Promise<boolean>[];
   /** Who runs what other nodes send. */
   onChange(runner: ChangeRunner): void;
 

@@ -262,7 +262,12 @@ export class Connection {
     }
     this.#host.onOpened();
     this.#session = session;
-    this.#extended = new ExtendedProtocol(session, this.#sink, this.#encoder);
+    this.#extended = new ExtendedProtocol({
+      ...{ session, sink: this.#sink, out: this.#encoder, input: this.#decoder },
+      nextMessage: () => this.#nextMessage(),
+      report: (error) => this.#report(error),
+      isClosed: () => this.#isClosed,
+    });
     this.#encoder.authenticationOk();
     for (const [name, value] of session.reportedParameters()) {
       this.#encoder.parameterStatus(name, value);

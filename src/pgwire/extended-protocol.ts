@@ -15,13 +15,14 @@ import type { BackendEncoder } from './backend-encoder.ts';
 import { formatOf } from './backend-encoder.ts';
 import type { FrontendDecoder, FrontendMessage } from './frontend-decoder.ts';
 import { ProtocolError, decodeUtf8 } from './frontend-decoder.ts';
+import type { BindMessage, PipelinePorts } from './pipelined-statements.ts';
+import { PipelinedStatements } from './pipelined-statements.ts';
 import type { WireSink } from './wire-sink.ts';
 
 type ExtendedMessage = Extract<
   FrontendMessage,
   { kind: 'parse' | 'bind' | 'describe' | 'execute' | 'close' }
 >;
-type BindMessage = Extract<FrontendMessage, { kind: 'bind' }>;
 
 const NO_FORMATS: readonly number[] = [];
 
@@ -32,10 +33,16 @@ export class ExtendedProtocol {
   /** Result formats by portal, from Bind to its end. */
   readonly #formats = new Map<string, readonly number[]>();
 
-  constructor(session: Session, sink: WireSink, out: BackendEncoder) {
-    this.#session = session;
-    this.#sink = sink;
-    this.#out = out;
+  readonly #pipelined: PipelinedStatements;
+
+  constructor(ports: Omit<PipelinePorts, 'parametersOf'>) {
+    this.#session = ports.session;
+    this.#sink = ports.sink;
+    this.#out = ports.out;
+    this.#pipelined = new PipelinedStatements({
+      ...ports,
+      parametersOf: (bind, description) => this.#parametersOf(bind, description),
+    });
   }
 
   handle(message: ExtendedMessage, input: FrontendDecoder): MaybePromise<void> {
@@ -44,8 +51,11 @@ export class ExtendedProtocol {
         return thenMaybe(this.#session.parse(message.name, message.text, message.typeOids), () =>
           this.#out.empty('1'),
         );
-      case 'bind':
-        return this.#onBind(message);
+      case 'bind': {
+        const several = this.#pipelined.begin(message);
+        if (several === undefined) return this.#onBind(message);
+        return several.then((left) => (left === undefined ? undefined : this.handle(left, input)));
+      }
       case 'describe':
         return message.what === 'S'
           ? this.#describeStatement(message.name)
@@ -75,6 +85,15 @@ export class ExtendedProtocol {
   }
 
   #bind(message: BindMessage, description: PreparedDescription): MaybePromise<void> {
+    const parameters = this.#parametersOf(message, description);
+    const { portal, statement, resultFormats } = message;
+    const bound = this.#session.bind(portal, statement, parameters);
+    if (isPromise(bound)) return bound.then(() => this.#onBound(portal, resultFormats));
+    this.#onBound(portal, resultFormats);
+    return undefined;
+  }
+
+  #parametersOf(message: BindMessage, description: PreparedDescription): Datum[] {
     const types = description.parameterTypes;
     const { values, formats, resultFormats } = message;
     if (values.length !== types.length) {
@@ -101,11 +120,7 @@ export class ExtendedProtocol {
       if (type === undefined) break;
       parameters.push(this.#decode(type, values[i] ?? null, formatOf(formats, i)));
     }
-    const { portal, statement } = message;
-    const bound = this.#session.bind(portal, statement, parameters);
-    if (isPromise(bound)) return bound.then(() => this.#onBound(portal, resultFormats));
-    this.#onBound(portal, resultFormats);
-    return undefined;
+    return parameters;
   }
 
   #onBound(portal: string, resultFormats: readonly number[]): void {

@@ -131,6 +131,31 @@ export class FrontendDecoder {
     );
   }
 
+  /**
+   * What follows a Bind, if it is the rest of a statement in the unnamed portal up to its Sync, and if it is all here:
+   * Execute and Sync, maybe with a Describe before them. Looks without taking.
+   */
+  statementAhead(): 'plain' | 'described' | undefined {
+    if (this.#isNext(EXECUTE_SYNC)) return 'plain';
+    return this.#isNext(DESCRIBE_EXECUTE_SYNC) ? 'described' : undefined;
+  }
+
+  /** Is the first message behind that rest, or the next one, a whole Bind? Looks without taking. */
+  isBindAhead(behind: 'plain' | 'described' | undefined): boolean {
+    if (this.#partsWanted > 0) return false;
+    const at = this.#offset + (behind === undefined ? 0 : REST_BYTES[behind]);
+    const available = this.#buffer.length - at;
+    if (available < 5 || this.#buffer[at] !== 0x42) return false;
+    return available > this.#buffer.readUInt32BE(at + 1);
+  }
+
+  #isNext(bytes: Buffer): boolean {
+    const at = this.#offset;
+    const end = at + bytes.length;
+    if (this.#partsWanted > 0 || end > this.#buffer.length) return false;
+    return this.#buffer.compare(bytes, 0, bytes.length, at, end) === 0;
+  }
+
   /** From here on chunks are collected and joined once, not with every arrival. */
   #awaitLong(length: number): void {
     const rest = this.#buffer.subarray(this.#offset);
@@ -142,6 +167,11 @@ export class FrontendDecoder {
     this.#offset = 0;
   }
 }
+
+/** Of the unnamed portal, all its rows. */
+const EXECUTE_SYNC = Buffer.from('45000000090000000000' + '5300000004', 'hex');
+const DESCRIBE_EXECUTE_SYNC = Buffer.concat([Buffer.from('44000000065000', 'hex'), EXECUTE_SYNC]);
+const REST_BYTES = { plain: EXECUTE_SYNC.length, described: DESCRIBE_EXECUTE_SYNC.length };
 
 class MessageReader {
   readonly #buffer: Buffer;

@@ -4,6 +4,7 @@
  */
 import { SqlError } from '../../sql/errors/sql-error.ts';
 import type { Session } from '../../sql/session/session-api.ts';
+import type { Datum } from '../../sql/types/datum.ts';
 import type { EmbeddedCluster } from './cluster.ts';
 import type { Result } from './collecting-sink.ts';
 import { CollectingSink } from './collecting-sink.ts';
@@ -42,6 +43,8 @@ export class SimClient {
   readonly #process: SimProcess;
   readonly #onCommit: () => void;
   readonly #also: readonly string[];
+  /** Names of statements that the session has parsed. */
+  readonly #parsed = new Set<string>();
   /** Whoever waits for an answer is told that there will be none. */
   #onLost: (() => void) | undefined;
   #isLost = false;
@@ -105,13 +108,19 @@ export class SimClient {
 
   /** The results of all statements; `copyInput` is what COPY FROM STDIN is sent, in pieces. */
   async execute(text: string, copyInput: readonly string[] = []): Promise<readonly Result[]> {
-    if (this.isLost) throw new ConnectionLost('the node is gone');
     const sink = new CollectingSink(() => this.#session.format());
     sink.copyInput = copyInput.map((piece) => Buffer.from(piece));
+    // An error may be thrown at once.
+    await this.#ask(async () => this.#session.simpleQuery(text, sink));
+    return sink.results;
+  }
+
+  /** Of the session; throws `ConnectionLost` when there is no answer. */
+  async #ask(call: () => Promise<void>): Promise<void> {
+    if (this.isLost) throw new ConnectionLost('the node is gone');
     const answer = new Promise<void>((resolve, reject) => {
       this.#process.run(() => {
-        // An error may be thrown at once.
-        (async () => this.#session.simpleQuery(text, sink))().then(resolve, reject);
+        call().then(resolve, reject);
       });
       this.#onLost = () => reject(new ConnectionLost('the node stops'));
     });
@@ -119,7 +128,6 @@ export class SimClient {
       if (error instanceof ConnectionLost) this.#isLost = true;
       throw error;
     });
-    return sink.results;
   }
 
   /** BEGIN, the body, COMMIT. Throws what no client has to expect; `also` names further SQLSTATEs that it does. */
@@ -149,6 +157,40 @@ export class SimClient {
     } catch (error) {
       return outcomeOf<Result>(error, true, also);
     }
+  }
+
+  /**
+   * A prepared statement that changes a row, with the parameters of each time it is sent, without waiting for answers in
+   * between; what became of each.
+   */
+  async pipeline(
+    { name, text }: { readonly name: string; readonly text: string },
+    parameters: readonly (readonly Datum[])[],
+  ): Promise<readonly Outcome<Result>[]> {
+    const outcomes: Outcome<Result>[] = [];
+    const units = parameters.map((each) => ({ statement: name, parameters: each }));
+    let sink: CollectingSink | undefined;
+    const answers = {
+      begin: (): CollectingSink => (sink = new CollectingSink(() => this.#session.format())),
+      end: (error: unknown): boolean => {
+        const [value] = sink?.results ?? [];
+        if (error === undefined && value !== undefined) outcomes.push({ kind: 'ok', value });
+        else outcomes.push(outcomeOf<Result>(error, true, this.#also));
+        return !this.isLost;
+      },
+    };
+    try {
+      await this.#ask(async () => {
+        if (!this.#parsed.has(name)) await this.#session.parse(name, text, []);
+        this.#parsed.add(name);
+      });
+      await this.#ask(() => this.#session.pipeline(units, answers));
+    } catch (error) {
+      // Nothing was sent, or the connection is lost.
+      const rest = outcomeOf<Result>(error, true, this.#also);
+      while (outcomes.length < units.length) outcomes.push(rest);
+    }
+    return outcomes;
   }
 
   close(): void {

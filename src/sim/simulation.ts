@@ -24,7 +24,7 @@ import { Recorder } from './recorder.ts';
 import type { Workload, WorkloadContext } from './workload.ts';
 import { Violation } from './workload.ts';
 import { WORKLOADS } from './workloads/index.ts';
-import { SimWorld } from './world.ts';
+import { SimWorld, seededRandom } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -67,6 +67,8 @@ const REPLICAS_EVERY_MS = 500;
 const RAFT_EVERY_MS = 50;
 /** A check may meet what is still being recovered. */
 const AUDITS_MAX = 5;
+/** Of all runs whose workloads are drawn. */
+const STREAMS_SHARE = 0.2;
 /** Clients that think no longer than this keep a cluster busy. */
 export const THINK_MIN_MS = 60;
 
@@ -104,7 +106,7 @@ class Simulation {
     // Rates are the one thing that leases trust.
     const rateErrorMax = settings.reads === 'quorum' ? 0.3 : pick(random, [0, 0.03]);
     const kinds = options.faults ?? FAULTS.filter(() => random.next() < 0.3);
-    this.#workloads = options.workloads ?? drawWorkloads(random);
+    this.#workloads = options.workloads ?? drawWorkloads(random, options.seed);
     this.#thinkMs = options.thinkMs ?? pick(random, [THINK_MIN_MS, 300, 1500]);
     this.#cluster = new EmbeddedCluster(this.#world, { size, settings, skewMaxMs, rateErrorMax });
     this.#history = new Recorder(this.#world);
@@ -349,8 +351,10 @@ function drawSettings(random: Random): Partial<NodeSettings> {
   };
 }
 
-function drawWorkloads(random: Random): Workload[] {
-  const names = Object.keys(WORKLOADS);
+function drawWorkloads(random: Random, seed: number): Workload[] {
+  const names = Object.keys(WORKLOADS).filter((name) => name !== 'streams');
   const chosen = new Set(Array.from({ length: random.int(1, 3) }, () => pick(random, names)));
+  // It came later: seeds that do not draw it are the runs that they were before.
+  if (seededRandom(seed).next() < STREAMS_SHARE) chosen.add('streams');
   return [...chosen].flatMap((name) => WORKLOADS[name]?.() ?? []);
 }

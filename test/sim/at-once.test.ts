@@ -5,12 +5,28 @@ import { CollectingSink } from '../../src/sim/collecting-sink.ts';
 import { EmbeddedCluster } from '../../src/sim/cluster.ts';
 import { SimWorld } from '../../src/sim/world.ts';
 import { SqlError } from '../../sql/errors/sql-error.ts';
-import type { Session } from '../../sql/session/session-api.ts';
+import type { BoundStatement, Session } from '../../sql/session/session-api.ts';
+import type { Datum } from '../../sql/types/datum.ts';
 
 interface Client {
   readonly session: Session;
   /** The tags of what was run, or the SQLSTATE of what failed; with rows, where there are some. */
   run(text: string): Promise<string>;
+}
+
+/** The tags, or SQLSTATEs, of statements that were sent without waiting for answers. */
+async function pipelined(session: Session, units: readonly BoundStatement[]): Promise<string[]> {
+  const said: string[] = [];
+  let sink = new CollectingSink(() => session.format());
+  await session.pipeline(units, {
+    begin: () => (sink = new CollectingSink(() => session.format())),
+    end: (error) => {
+      const tags = sink.results.map(({ tag }) => tag).join();
+      said.push(error instanceof SqlError ? error.sqlState : tags);
+      return true;
+    },
+  });
+  return said;
 }
 
 class Setting {
@@ -144,6 +160,33 @@ describe('a statement on one row', () => {
     const { raftAppends = 0, raftInflightSum = 0 } = counted;
     expect(raftInflightSum / raftAppends).toBeGreaterThan(1);
     expect(await at.all(must(clients[1]), ['SELECT length(v) FROM t'])).toEqual(['SELECT 1 36']);
+  });
+
+  it('is done together with those that its client has sent before it, in their order', async () => {
+    const at = await Setting.start(6);
+    for (const id of [at.leader, at.others[0]]) {
+      const client = await at.world.settle(at.connect(id));
+      await at.all(client, [CREATE]);
+      const text = 'INSERT INTO t VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET v = t.v || $2';
+      await at.world.settle((async () => client.session.parse('put', text, []))());
+      const put = (k: number, v: string): { statement: string; parameters: readonly Datum[] } => ({
+        ...{ statement: 'put', parameters: [k, v] },
+      });
+      // The leader's node makes the plan, and all know the range.
+      for (let i = 0; i < 6; i++) await at.world.settle(pipelined(client.session, [put(0, 'x')]));
+      const units = [put(1, 'a'), put(2, 'b'), put(1, 'c'), put(3, 'no'), put(1, 'd'), put(2, 'e')];
+      let said: readonly string[] = [];
+      const counted = await at.counted(id, async () => {
+        said = await pipelined(client.session, units);
+      });
+      const done = 'INSERT 0 1';
+      expect(said).toEqual([done, done, done, '23514', done, done]);
+      // Each but the first of those before the one that failed, and of those behind it.
+      expect(counted['sqlPipelined']).toBe(3);
+      const rows = 'SELECT 3 0 xxxxxx 1 acd 2 be';
+      expect(await at.all(client, ['SELECT * FROM t ORDER BY k'])).toEqual([rows]);
+      await at.all(client, ['DROP TABLE t']);
+    }
   });
 
   it('waits for whoever has locked its row, and ends when it is cancelled', async () => {

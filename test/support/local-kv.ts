@@ -19,6 +19,7 @@ import type {
   KvClient,
   KvRow,
   KvTxn,
+  LatestGet,
   LatestScan,
   RangeInfo,
   RowChange,
@@ -90,6 +91,13 @@ export class LocalKv implements KvClient, LocalStore {
     return this.answer(() => {
       this.checkFence(table, TS_MAX);
       return this.read(k, TS_MAX)?.value ?? undefined;
+    });
+  }
+
+  latestGets(gets: readonly LatestGet[]): MaybePromise<readonly (Uint8Array | undefined)[]> {
+    return this.answer(() => {
+      for (const { table } of gets) this.checkFence(table, TS_MAX);
+      return gets.map(({ key }) => this.read(key, TS_MAX)?.value ?? undefined);
     });
   }
 
@@ -171,6 +179,15 @@ export class LocalKv implements KvClient, LocalStore {
     } catch (error) {
       return hasLost(error);
     }
+  }
+
+  changesAtOnce(changes: readonly RowChange[], signal: AbortSignal): Promise<boolean>[] {
+    let before: Promise<boolean> = Promise.resolve(true);
+    return changes.map((change) => {
+      const next = async (isBeforeDone: boolean): Promise<boolean> =>
+        isBeforeDone && this.changeAtOnce(change, signal);
+      return (before = before.then(next, () => false));
+    });
   }
 
   transferLeader(id: RangeId, to: NodeId): Promise<void> {

@@ -12,6 +12,7 @@ import { LocalKv } from './local-kv.ts';
 
 export interface LocalServer {
   readonly port: number;
+  readonly counters: Counters;
   close(): Promise<void>;
 }
 
@@ -24,5 +25,5 @@ export async function startLocalServer(): Promise<LocalServer> {
   const sessions = new SqlSessionFactory(kv, env, { planner: new Planner() });
   const server = new SqlServer(env, sessions, { host: '127.0.0.1', port: 0, connectionsMax: 50 });
   await server.listen(tcpSockets);
-  return { port: server.port, close: () => server.close() };
+  return { port: server.port, counters: env.counters, close: () => server.close() };
 }

@@ -305,10 +305,10 @@ export class NeedsSnapshot extends Error {
 
 /** TXN-3: one request to one leader. */
 export class LatestSource implements RowSource {
-  readonly #kv: KvClient;
+  readonly #kv: Pick<KvClient, 'latestGet' | 'latestScan'>;
   readonly #signal: AbortSignal;
 
-  constructor(kv: KvClient, signal: AbortSignal) {
+  constructor(kv: Pick<KvClient, 'latestGet' | 'latestScan'>, signal: AbortSignal) {
     this.#kv = kv;
     this.#signal = signal;
   }

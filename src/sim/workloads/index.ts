@@ -10,6 +10,7 @@ import { registers } from './registers.ts';
 import { reversals } from './reversals.ts';
 import { schema } from './schema.ts';
 import { skew } from './skew.ts';
+import { streams } from './streams.ts';
 
 export const WORKLOADS: Readonly<Record<string, () => Workload>> = {
   bank,
@@ -23,4 +24,5 @@ export const WORKLOADS: Readonly<Record<string, () => Workload>> = {
   reversals,
   schema,
   skew,
+  streams,
 };

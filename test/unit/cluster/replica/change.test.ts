@@ -37,7 +37,7 @@ function change(
 ): Promise<RangeReply> {
   const txnId = newTxn();
   return bench.ask({
-    ...{ kind: 'change', txnId, lockId: txnId as string as LockId, anchor: a },
+    ...{ kind: 'change', txnId, after: undefined, lockId: txnId as string as LockId, anchor: a },
     ...{ readTs: bench.hlc.read(), timeoutMs: 0, program: run, ...over },
   });
 }
@@ -110,6 +110,45 @@ describe('a change at the leader', () => {
     await bench.settle();
     bench.replica.onFollower();
     expect(await Promise.all(all)).toEqual([{ kind: 'lost' }, { kind: 'lost' }]);
+  });
+
+  it('TXN-15: runs behind one that was proposed or has committed, and behind no other', async () => {
+    const [first, second, third, waiting] = [newTxn(), newTxn(), newTxn(), newTxn()];
+    const elsewhere = { kind: 'refused', reason: 'elsewhere' };
+    expect(await change(append(a, '2'), { txnId: second, after: first })).toMatchObject(elsewhere);
+    const one = change(append(a, '1'), { txnId: first });
+    const two = change(append(b, '2'), { txnId: second, after: first });
+    await bench.settle();
+    expect(bench.log).toHaveLength(2);
+    await bench.commit();
+    const stamps = (await Promise.all([one, two])).map(
+      (each) => each.kind === 'committed' && each.ts,
+    );
+    expect([...stamps].sort()).toEqual(stamps);
+    const three = change(append(a, '3'), { txnId: third, after: second });
+    await bench.settle();
+    await bench.commit();
+    expect(await three).toMatchObject({ kind: 'committed' });
+    // One that waits for its row is not passed.
+    await lock('holder', a);
+    const late = change(append(a, '4'), { txnId: waiting });
+    await bench.settle();
+    expect(await change(append(b, '5'), { after: waiting })).toMatchObject(elsewhere);
+    await bench.ask({ kind: 'release', lockId: 'holder' as LockId });
+    await bench.settle();
+    await bench.commit();
+    expect(await late).toMatchObject({ kind: 'committed' });
+    expect([await read(a), await read(b)]).toEqual(['134', '2']);
+  });
+
+  it('TXN-15: runs behind none that recovery has given up', async () => {
+    const txnId = newTxn();
+    const voting = bench.ask({ kind: 'vote', txnId, anchor: a, span });
+    await bench.settle();
+    await bench.commit();
+    await voting;
+    const behind = change(append(a, 'x'), { after: txnId });
+    expect(await behind).toMatchObject({ kind: 'refused', reason: 'elsewhere' });
   });
 
   it('TXN-14: stands in the queue of a row lock, and those behind it wait for it', async () => {
