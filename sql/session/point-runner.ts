@@ -18,11 +18,9 @@ import type { FormatContext } from '../types/format-context.ts';
 import { rowChangeOf } from './at-once.ts';
 import { executionOf } from './execution.ts';
 import { liftedValues } from './lifted-literals.ts';
-import { GatheredReads } from './gathered-reads.ts';
-import type { PipelineOutcome } from './pipeline.ts';
 import type { Portal } from './portal.ts';
 import type { PreparedStatement, ReadyPlan } from './prepared-statement.ts';
-import type { BoundStatement, PipelineKind, ResultSink } from './session-api.ts';
+import type { ResultSink } from './session-api.ts';
 import type { SessionContext } from './session-context.ts';
 import { SessionEvalContext } from './session-eval-context.ts';
 import { unitAt } from './statement-retry.ts';
@@ -51,96 +49,10 @@ export class PointRunner {
   /** The portal's statement, if it can be run here. */
   callOf(portal: Portal, isAlone: boolean): PointCall | undefined {
     if (portal.isDone || portal.isRunning || portal.rows !== undefined) return undefined;
-    const ready = this.#readyPlanOf(portal.prepared);
-    if (ready === undefined || !this.#canRun(ready.plan, isAlone)) return undefined;
+    const ready = readyPlanOf(this.#ctx, portal.prepared);
+    if (ready === undefined || !canRunPoint(this.#ctx, ready.plan, isAlone)) return undefined;
     const { plan, planKey } = ready;
     return { plan, planKey, parameters: portal.parameters, isDescribed: false };
-  }
-
-  #readyPlanOf({ ready }: PreparedStatement): ReadyPlan | undefined {
-    const { shared, settings } = this.#ctx;
-    if (ready?.generation !== shared.catalogCache.generation) return undefined;
-    return ready.searchPath === settings.config.searchPath ? ready : undefined;
-  }
-
-  pipelineKindOf(statement: string): PipelineKind | undefined {
-    const prepared = this.#ctx.prepared.get(statement);
-    if (prepared?.description === undefined || this.#ctx.block !== undefined) return undefined;
-    const plan = this.#readyPlanOf(prepared)?.plan;
-    if (plan === undefined || !this.#canRun(plan, true)) return undefined;
-    return plan.pointChange === undefined ? 'read' : 'change';
-  }
-
-  /** Each on its own, asked for together; of those behind one that cannot be, none either. */
-  async together(statements: readonly BoundStatement[]): Promise<readonly PipelineOutcome[]> {
-    const [first] = statements;
-    const kind = first === undefined ? undefined : this.pipelineKindOf(first.statement);
-    const calls: PointCall[] = [];
-    for (const { statement, parameters } of statements) {
-      const prepared = this.#ctx.prepared.get(statement);
-      const ready = prepared === undefined ? undefined : this.#readyPlanOf(prepared);
-      if (ready === undefined || this.pipelineKindOf(statement) !== kind) break;
-      const { plan, planKey } = ready;
-      calls.push({ plan, planKey, parameters, isDescribed: false });
-    }
-    const outcomes = kind === 'read' ? await this.#reads(calls) : await this.#changes(calls);
-    this.#count(outcomes);
-    return outcomes;
-  }
-
-  #count(outcomes: readonly PipelineOutcome[]): void {
-    const { counters } = this.#ctx.shared.env;
-    const count = outcomes.filter((each) => each !== undefined && 'tag' in each).length;
-    counters.sqlStatements += count;
-    counters.sqlPipelined += Math.max(0, count - 1);
-  }
-
-  async #reads(calls: readonly PointCall[]): Promise<readonly PipelineOutcome[]> {
-    const ctx = this.#ctx;
-    const gathered = new GatheredReads(ctx.shared.kv);
-    const rows = calls.map(async ({ plan, parameters }) => {
-      const evalContext = this.#ownEvalContext();
-      return plan.pointRead?.({ ...executionOf(ctx, { parameters, evalContext }), kv: gathered });
-    });
-    // NB: before anything is awaited, or one that fails at once is nobody's.
-    const settling = Promise.allSettled(rows);
-    await gathered.send(ctx.signal);
-    const settled = await settling;
-    return settled.map((each) => {
-      // Nothing has happened: alone it says what is wrong.
-      if (each.status === 'rejected') return undefined;
-      return { tag: each.value === undefined ? 'SELECT 0' : 'SELECT 1', row: each.value };
-    });
-  }
-
-  async #changes(calls: readonly PointCall[]): Promise<readonly PipelineOutcome[]> {
-    const ctx = this.#ctx;
-    const { changesAtOnce, kv } = ctx.shared;
-    const rows: RowChange[] = [];
-    for (const call of calls) {
-      const change = call.plan.pointChange;
-      if (change === undefined || !changesAtOnce.isWorthTrying(call.plan)) break;
-      rows.push(this.#rowChangeOf(call, change, this.#ownEvalContext()));
-    }
-    const settled = await Promise.allSettled(kv.changesAtOnce(rows, ctx.signal));
-    const missed = settled.findIndex((each) => each.status === 'fulfilled' && !each.value);
-    return settled.map((each, i): PipelineOutcome => {
-      if (each.status === 'rejected') return { error: each.reason as unknown };
-      const plan = calls[i]?.plan;
-      if (plan === undefined) return undefined;
-      // What was sent behind one that was not done says nothing of itself.
-      if (each.value || i === missed) changesAtOnce.note(plan, each.value);
-      if (!each.value) return undefined;
-      ctx.isRetrying = false;
-      return { tag: plan.pointChange?.tag(1) ?? '' };
-    });
-  }
-
-  /** For one of those that are run beside each other. */
-  #ownEvalContext(): SessionEvalContext {
-    const evalContext = new SessionEvalContext(this.#ctx);
-    evalContext.beginStatement();
-    return evalContext;
   }
 
   /** The one statement of a Query message, if it is known but for its literals, and can be run here. */
@@ -150,7 +62,7 @@ export class PointRunner {
     const ready = lifted === undefined ? undefined : ctx.shared.pointTexts.find(lifted, ctx);
     if (lifted === undefined || ready === undefined) return undefined;
     const { plan, planKey } = ready;
-    if (!this.#canRun(plan, true)) return undefined;
+    if (!canRunPoint(ctx, plan, true)) return undefined;
     try {
       const { format } = ctx.settings.config;
       const parameters = liftedValues(lifted, plan.parameterTypes, format);
@@ -160,19 +72,6 @@ export class PointRunner {
       if (error instanceof SqlError) return undefined;
       throw error;
     }
-  }
-
-  #canRun(plan: Plan, isAlone: boolean): boolean {
-    if (plan.pointRead === undefined && plan.pointChange === undefined) return false;
-    const { block, settings } = this.#ctx;
-    if (settings.config.statementTimeoutMs !== 0) return false;
-    if (block === undefined) {
-      if (!isAlone) return false;
-      if (plan.pointChange !== undefined) return !settings.config.isDefaultReadOnly;
-      return plan.isLatestRead;
-    }
-    if (!block.isExplicit || block.isFailed || block.catalog.isPrivate) return false;
-    return plan.isReadOnly || !block.isReadOnly;
   }
 
   /** Throws and rejects as the general way does. */
@@ -275,23 +174,7 @@ export class PointRunner {
   #changeAtOnce(call: PointCall, change: PlannedChange): MaybePromise<boolean> {
     const ctx = this.#ctx;
     const evalContext = this.#evalContextOf(ctx.settings.config.format);
-    return ctx.shared.kv.changeAtOnce(this.#rowChangeOf(call, change, evalContext), ctx.signal);
-  }
-
-  #rowChangeOf(
-    { plan, planKey, parameters }: Omit<PointCall, 'isDescribed'>,
-    change: PlannedChange,
-    evalContext: SessionEvalContext,
-  ): RowChange {
-    const ctx = this.#ctx;
-    return rowChangeOf({
-      plan,
-      change,
-      planKey,
-      parameters,
-      executionIn: (txn) => executionOf(ctx, { parameters, evalContext }, txn),
-      lockTimeoutMs: ctx.settings.config.lockTimeoutMs,
-    });
+    return ctx.shared.kv.changeAtOnce(pointRowChange(ctx, call, change, evalContext), ctx.signal);
   }
 
   #changeInBlock(
@@ -365,4 +248,47 @@ function attempt(
     return failed(error);
   }
   return done instanceof Promise ? done.catch(failed) : done;
+}
+
+/** The plan that a prepared statement was last run with, if it still is one. */
+export function readyPlanOf(
+  { shared, settings }: SessionContext,
+  { ready }: PreparedStatement,
+): ReadyPlan | undefined {
+  if (ready?.generation !== shared.catalogCache.generation) return undefined;
+  return ready.searchPath === settings.config.searchPath ? ready : undefined;
+}
+
+/** `isAlone`: its Sync is at hand. */
+export function canRunPoint(
+  { block, settings }: SessionContext,
+  plan: Plan,
+  isAlone: boolean,
+): boolean {
+  if (plan.pointRead === undefined && plan.pointChange === undefined) return false;
+  if (settings.config.statementTimeoutMs !== 0) return false;
+  if (block === undefined) {
+    if (!isAlone) return false;
+    if (plan.pointChange !== undefined) return !settings.config.isDefaultReadOnly;
+    return plan.isLatestRead;
+  }
+  if (!block.isExplicit || block.isFailed || block.catalog.isPrivate) return false;
+  return plan.isReadOnly || !block.isReadOnly;
+}
+
+/** As the leader of its row is sent it. */
+export function pointRowChange(
+  ctx: SessionContext,
+  { plan, planKey, parameters }: PointCall,
+  change: PlannedChange,
+  evalContext: SessionEvalContext,
+): RowChange {
+  return rowChangeOf({
+    plan,
+    change,
+    planKey,
+    parameters,
+    executionIn: (txn) => executionOf(ctx, { parameters, evalContext }, txn),
+    lockTimeoutMs: ctx.settings.config.lockTimeoutMs,
+  });
 }

@@ -19,6 +19,7 @@ import type { FormatContext } from '../types/format-context.ts';
 import type { PointCall } from './point-runner.ts';
 import type { PipelineOutcome, PipelinePorts } from './pipeline.ts';
 import { runPipeline } from './pipeline.ts';
+import { PipelinedPoints } from './pipelined-points.ts';
 import { PointRunner } from './point-runner.ts';
 import type { Portal } from './portal.ts';
 import {
@@ -65,6 +66,7 @@ export class QuorateSession implements Session {
   readonly #ctx: SessionContext;
   readonly #runner: StatementRunner;
   readonly #points: PointRunner;
+  readonly #pipelined: PipelinedPoints;
   #isRunning = false;
   #isClosed = false;
   #idleTimer: SessionTimer | undefined;
@@ -73,6 +75,7 @@ export class QuorateSession implements Session {
     this.#ctx = ctx;
     this.#runner = new StatementRunner(ctx);
     this.#points = new PointRunner(ctx);
+    this.#pipelined = new PipelinedPoints(ctx);
   }
 
   get status(): TransactionStatus {
@@ -136,7 +139,7 @@ export class QuorateSession implements Session {
   }
 
   pipelineKindOf(statement: string): PipelineKind | undefined {
-    return this.#points.pipelineKindOf(statement);
+    return this.#pipelined.kindOf(statement);
   }
 
   pipeline(statements: readonly BoundStatement[], sink: PipelineSink): Promise<void> {
@@ -159,7 +162,7 @@ export class QuorateSession implements Session {
   async #together(statements: readonly BoundStatement[]): Promise<readonly PipelineOutcome[]> {
     this.#begin();
     try {
-      const outcomes = await this.#points.together(statements);
+      const outcomes = await this.#pipelined.together(statements);
       return outcomes.map((outcome) => {
         if (outcome === undefined || !('error' in outcome)) return outcome;
         return { error: this.#failureOf(outcome.error) };

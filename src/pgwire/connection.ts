@@ -265,6 +265,7 @@ export class Connection {
     this.#extended = new ExtendedProtocol({
       ...{ session, sink: this.#sink, out: this.#encoder, input: this.#decoder },
       nextMessage: () => this.#nextMessage(),
+      terminate: (error) => this.terminate(asFatal(error, this.#host.log)),
       report: (error) => this.#report(error),
       isClosed: () => this.#isClosed,
     });

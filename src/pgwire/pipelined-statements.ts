@@ -29,6 +29,8 @@ export interface PipelinePorts {
   nextMessage(): FrontendMessage | undefined;
   /** Throws what is wrong with the message. */
   parametersOf(bind: BindMessage, description: PreparedDescription): Datum[];
+  /** Ends the connection. */
+  terminate(error: unknown): void;
   /** Tells the client of an error. */
   report(error: unknown): void;
   isClosed(): boolean;
@@ -84,7 +86,7 @@ export class PipelinedStatements {
       unit = next?.kind === first.kind ? next : undefined;
       if (unit !== undefined) left = undefined;
     }
-    await session.pipeline(units, {
+    const sending = session.pipeline(units, {
       begin: (index) => {
         const { columns, resultFormats = NO_FORMATS, isDescribed = false } = units[index] ?? {};
         out.empty('2');
@@ -100,6 +102,12 @@ export class PipelinedStatements {
         return true;
       },
     });
+    try {
+      await sending;
+    } catch (error) {
+      // How many of them have been answered nobody knows any more.
+      this.#ports.terminate(error);
+    }
     if (this.#ports.isClosed()) return undefined;
     // Of a message behind them, which has had to wait for its turn.
     if (failure !== undefined) throw failure;

@@ -3,7 +3,7 @@
  * doing when it was killed is never answered; a client that has waited for too long takes its connection for lost.
  */
 import { SqlError } from '../../sql/errors/sql-error.ts';
-import type { Session } from '../../sql/session/session-api.ts';
+import type { PreparedDescription, Session } from '../../sql/session/session-api.ts';
 import type { Datum } from '../../sql/types/datum.ts';
 import type { EmbeddedCluster } from './cluster.ts';
 import type { Result } from './collecting-sink.ts';
@@ -160,8 +160,8 @@ export class SimClient {
   }
 
   /**
-   * A prepared statement that changes a row, with the parameters of each time it is sent, without waiting for answers in
-   * between; what became of each.
+   * A prepared statement on one row, with the parameters of each time it is sent, without waiting for answers in between;
+   * what became of each.
    */
   async pipeline(
     { name, text }: { readonly name: string; readonly text: string },
@@ -170,8 +170,13 @@ export class SimClient {
     const outcomes: Outcome<Result>[] = [];
     const units = parameters.map((each) => ({ statement: name, parameters: each }));
     let sink: CollectingSink | undefined;
+    let columns: PreparedDescription['columns'];
     const answers = {
-      begin: (): CollectingSink => (sink = new CollectingSink(() => this.#session.format())),
+      begin: (): CollectingSink => {
+        sink = new CollectingSink(() => this.#session.format());
+        sink.useColumns(columns);
+        return sink;
+      },
       end: (error: unknown): boolean => {
         const [value] = sink?.results ?? [];
         if (error === undefined && value !== undefined) outcomes.push({ kind: 'ok', value });
@@ -183,6 +188,7 @@ export class SimClient {
       await this.#ask(async () => {
         if (!this.#parsed.has(name)) await this.#session.parse(name, text, []);
         this.#parsed.add(name);
+        columns = (await this.#session.describeStatement(name)).columns;
       });
       await this.#ask(() => this.#session.pipeline(units, answers));
     } catch (error) {

@@ -16,6 +16,7 @@ const STATEMENTS: Readonly<Record<string, string>> = {
   divide: 'UPDATE t SET v = 100 / ($2 - 3) WHERE id = $1',
   returning: 'UPDATE t SET v = $2 WHERE id = $1 RETURNING v',
   delete: 'DELETE FROM t WHERE id = $1 AND v <> $2',
+  quotient: 'SELECT 10 / (v - $2) FROM t WHERE id = $1',
   select: 'SELECT v FROM t WHERE id = $1 AND v <> $2',
   begin: 'BEGIN',
   commit: 'COMMIT',
@@ -35,7 +36,7 @@ interface Item {
 
 const arbItem: fc.Arbitrary<Item> = fc.record({
   name: fc.oneof(
-    { weight: 12, arbitrary: fc.constantFrom('insert', 'upsert', 'update', 'select') },
+    { weight: 12, arbitrary: fc.constantFrom('insert', 'upsert', 'update', 'select', 'quotient') },
     { weight: 4, arbitrary: fc.constantFrom(...Object.keys(STATEMENTS), 'unknown') },
   ),
   id: fc.oneof(
