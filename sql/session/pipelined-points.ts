@@ -88,13 +88,12 @@ export class PipelinedPoints {
       changes.push(pointRowChange(ctx, call, change, this.#evalContext()));
     }
     const settled = await Promise.allSettled(kv.changesAtOnce(changes, ctx.signal));
-    const missed = settled.findIndex((each) => each.status === 'fulfilled' && !each.value);
     return settled.map((each, i): PipelineOutcome => {
       if (each.status === 'rejected') return { error: each.reason as unknown };
       const plan = calls[i]?.plan;
       if (plan === undefined) return undefined;
-      // What was sent behind one that was not done says nothing of itself.
-      if (each.value || i === missed) changesAtOnce.note(plan, each.value);
+      // One behind others may only have come while one of them was waiting: alone it shows what it is.
+      if (each.value || i === 0) changesAtOnce.note(plan, each.value);
       if (!each.value) return undefined;
       ctx.isRetrying = false;
       return { tag: plan.pointChange?.tag(1) ?? '' };

@@ -78,8 +78,8 @@ import { WriterLock } from './writer-lock.ts';
 export const MVCC_DEFAULTS: MvccOptions = {
   tableBytesMax: 48 << 20,
   // Each batch is synced, so that few large ones are cheaper; one this large holds the event loop for some 8 ms.
-  batchBytesMax: 2 << 20,
-  batchWritesMax: 4_000,
+  batchBytesMax: 256 << 10,
+  batchWritesMax: 500,
   headCacheBytes: 32 << 20,
   spreadMs: 0,
   nextFill: () => 1,
