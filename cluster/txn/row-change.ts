@@ -43,14 +43,12 @@ export function changesAtOnce(
   signal: AbortSignal,
 ): Promise<boolean>[] {
   let before: Attempt | undefined;
-  let isBroken = false;
+  let isCut = false;
   return changes.map((change) => {
-    const attempt = isBroken
-      ? undefined
-      : attemptOf(services, change, signal, before?.request.txnId);
+    const attempt = isCut ? undefined : attemptOf(services, change, signal, before?.request.txnId);
     const first = before ?? attempt;
     if (attempt === undefined || attempt.descriptor.rangeId !== first?.descriptor.rangeId) {
-      isBroken = true;
+      isCut = true;
       return Promise.resolve(false);
     }
     before = attempt;

@@ -77,7 +77,7 @@ import { WriterLock } from './writer-lock.ts';
 
 export const MVCC_DEFAULTS: MvccOptions = {
   tableBytesMax: 48 << 20,
-  // Each batch is synced, so that few large ones are cheaper; one this large holds the event loop for some 8 ms.
+  // Each batch is made in one step and synced: the event loop, and the log's own syncs, wait for it (bench/README.md).
   batchBytesMax: 256 << 10,
   batchWritesMax: 500,
   headCacheBytes: 32 << 20,
