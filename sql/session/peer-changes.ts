@@ -10,7 +10,7 @@ import type { KvTxn, TableFence } from '../../src/kv/kv-client.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
 import { SqlError, internalError } from '../errors/sql-error.ts';
 import type { EvalContext, SequenceHooks } from '../functions/eval-context.ts';
-import type { Execution, Plan } from '../plan/statement-planner.ts';
+import type { Execution } from '../plan/statement-planner.ts';
 import type { TimeZone } from '../types/time-zone.ts';
 import { ReceivedProgram, runAtOnce } from './at-once.ts';
 import { LruCache } from './lru-cache.ts';
@@ -70,10 +70,10 @@ export class PeerChanges {
     void this.#tryPlan(planKey)
       .catch((error: unknown) => {
         if (!(error instanceof SqlError)) throw error;
-        return undefined;
+        return false;
       })
-      .then((plan) => {
-        if (plan === undefined) this.#unplannable.set(planKey, table);
+      .then((isPlannable) => {
+        if (!isPlannable) this.#unplannable.set(planKey, table);
       })
       .catch((error: unknown) => {
         // The next of its kind has it tried again.
@@ -82,9 +82,10 @@ export class PeerChanges {
       .finally(() => this.#planning.delete(planKey));
   }
 
-  async #tryPlan(planKey: string): Promise<Plan | undefined> {
+  /** False: it never will be. NB: a plan that was made may be gone already, with what was known of its tables. */
+  async #tryPlan(planKey: string): Promise<boolean> {
     const source = sourceOfKey(planKey);
-    if (source === undefined) return undefined;
+    if (source === undefined) return false;
     const ctx = new SessionContext(this.#shared, {
       ...{ user: '', database: '', processId: 0, onFatal: () => undefined },
       parameters: new Map(),
@@ -92,10 +93,10 @@ export class PeerChanges {
     ctx.settings.setDefaults(new Map([['search_path', source.searchPath.map(quoted).join(', ')]]));
     const [parsed] = this.#shared.statements.parse(source.text);
     const statement = parsed === undefined ? undefined : plannedOf(parsed.statement);
-    if (statement === undefined) return undefined;
+    if (statement === undefined) return false;
     const { text, declaredTypes } = source;
     await run(new PlannedRunner(ctx).plan({ text, declaredTypes }, statement));
-    return this.#shared.plans.get(planKey);
+    return true;
   }
 }
 
