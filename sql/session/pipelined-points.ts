@@ -72,8 +72,11 @@ export class PipelinedPoints {
     const settled = await settling;
     const failed = settled.findIndex(({ status }) => status === 'rejected');
     return settled.map((each, i) => {
-      // Alone it says what is wrong.
-      if (each.status === 'rejected' || (failed >= 0 && i > failed)) return undefined;
+      if (each.status === 'rejected' || (failed >= 0 && i > failed)) {
+        // NB: a cancel request is for the one that runs, and is gone when the others do. Else it says alone what is wrong.
+        const isCancelled = each.status === 'rejected' && i === failed && ctx.signal.aborted;
+        return isCancelled ? { error: each.reason as unknown } : undefined;
+      }
       return { tag: each.value === undefined ? 'SELECT 0' : 'SELECT 1', row: each.value };
     });
   }
