@@ -7,7 +7,8 @@
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
  * it has waited throws `cancelled`.
  */
-import { Cancellation, cancellationOf } from '../../src/base/cancellation.ts';
+import type { Cancellation } from '../../src/base/cancellation.ts';
+import { cancellationOf } from '../../src/base/cancellation.ts';
 import type { LockId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
@@ -20,6 +21,7 @@ import type {
   BeginOptions,
   KvCursor,
   KvMark,
+  KvRow,
   KvTxn,
   LockOptions,
   LockedRow,
@@ -32,21 +34,22 @@ import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { LockGrant, LockRequest, LockedReply, RangeReply } from '../range/requests.ts';
 import type { SendOptions, Unrouted } from '../range/range-router.ts';
 import { commitTxn } from './commit.ts';
-import type { WaitEnd } from './deadlock.ts';
+import type { Outcome, Stay } from './contention-gate.ts';
 import { Grants } from './grants.ts';
+import { getAcrossRanges } from './range-gets.ts';
+import { LockAsker, lockRefusal } from './lock-asker.ts';
 import { ReadSet } from './read-set.ts';
 import { revalidate } from './revalidation.ts';
+import { TxnFences } from './txn-fences.ts';
 import { TxnCursor } from './txn-cursor.ts';
 import type { TxnServices } from './txn-services.ts';
-import { MOVED_PAUSE_MS, MOVES_MAX, REQUEST_TIMEOUT_MS } from './txn-services.ts';
+import { MOVED_PAUSE_MS, REQUEST_TIMEOUT_MS } from './txn-services.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
-/** Without a time-out of its own a lock is waited for until it comes, or the leader is lost: the longest timer. */
-const LOCK_WAIT_MAX_MS = 0x7fffffff;
+const SHARE_AFTER_LOSSES = 8;
+const SHARED_LOCKS_MAX = 10_000;
 /** What nothing has been put in yet; never changed. */
-const NO_FENCES: readonly TableFence[] = [];
 const NO_KEYS: ReadonlySet<Key> = new Set();
-const NO_BUMPS: ReadonlyMap<number, number> = new Map();
 
 export class ClusterTxn implements KvTxn {
   readonly lockId: LockId;
@@ -58,26 +61,31 @@ export class ClusterTxn implements KvTxn {
   /** Made with the first lock, as what follows: most transactions are small, and many lock nothing. */
   #lockedKeys: Set<Key> | undefined;
   readonly #grants = new Grants();
-  /** Schema versions this transaction has set, with the sequence number at which it did. */
-  #bumps: { tableId: number; version: number; seq: number }[] = [];
-  /** What writes were planned with; `seq` is that of the write before the first. */
-  #planned: { tableId: number; version: number; seq: number }[] = [];
+  #asker: LockAsker | undefined;
+  readonly #fences = new TxnFences();
   /** The read set at the last mark: what came after is the current statement's. */
   #markedReads = 0;
   #readTs: Timestamp | undefined;
   #gathering: Promise<Timestamp> | undefined;
+  /** Where the session has lost lately: what the gate has given, once it has let the transaction in. */
+  #stay: Stay | undefined;
+  #outcome: Outcome = 'abandoned';
+  /** How many keys may still be locked because they are read: none, unless the session loses again and again. */
+  #sharedLocksLeft: number;
   #isEnded = false;
 
   constructor(services: TxnServices, options: BeginOptions) {
     this.#services = services;
     this.#options = options;
     this.#cancellation = cancellationOf(options.signal);
+    const isStarving = (options.contention?.lossesInARow ?? 0) >= SHARE_AFTER_LOSSES;
+    this.#sharedLocksLeft = isStarving ? SHARED_LOCKS_MAX : 0;
     this.lockId = services.ids.next() as string as LockId;
     services.env.counters.txnsBegun++;
   }
 
   get hasWrites(): boolean {
-    return !this.#writes.isEmpty || this.#bumps.length > 0;
+    return !this.#writes.isEmpty || this.#fences.hasBumps;
   }
 
   readTs(): MaybePromise<Timestamp> {
@@ -88,7 +96,10 @@ export class ClusterTxn implements KvTxn {
   #gather(): Promise<Timestamp> {
     this.#live();
     const { clock, hlc } = this.#services;
-    const gathering = isBroken('TXN-1') ? Promise.resolve(hlc.read()) : clock.tryGather();
+    const gather = (): Promise<Timestamp> =>
+      isBroken('TXN-1') ? Promise.resolve(hlc.read()) : clock.tryGather();
+    const entering = this.#enter();
+    const gathering = isPromise(entering) ? entering.then(gather) : gather();
     this.#gathering = gathering.then(
       (ts) => {
         this.#gathering = undefined;
@@ -100,6 +111,16 @@ export class ClusterTxn implements KvTxn {
       },
     );
     return this.#gathering;
+  }
+
+  /** Passes the gate, if there is one to pass. */
+  #enter(): MaybePromise<void> {
+    if (this.#options.contention === undefined || this.#stay !== undefined) return undefined;
+    return thenMaybe(this.#services.gate.enter(this.#cancellation), (stay) => {
+      if (this.#isEnded) stay.end('abandoned');
+      this.#live();
+      this.#stay = stay;
+    });
   }
 
   /* ---------- reads ---------- */
@@ -132,8 +153,12 @@ export class ClusterTxn implements KvTxn {
         writes: this.#writes,
         cancellation: this.#cancellation,
         readTs: () => this.readTs(),
-        fences: () => this.#fencesOf(table),
+        fences: () => this.#fences.asked(table),
         onRead: (part) => this.#reads.addSpan(part),
+        onRows:
+          this.#sharedLocksLeft > 0 && table !== undefined
+            ? (rows) => this.#shareRows(rows, table)
+            : undefined,
         check: (reply) => this.#check(reply),
       },
       span,
@@ -145,6 +170,9 @@ export class ClusterTxn implements KvTxn {
     keys: readonly Key[],
     table: TableFence | undefined,
   ): MaybePromise<readonly (Uint8Array | undefined)[]> {
+    if (this.#sharedLocksLeft > 0 && table !== undefined) {
+      return thenMaybe(this.#share(keys, table), (rows) => rows.map(({ value }) => value));
+    }
     if (table !== undefined) this.#reads.addTable(table.tableId);
     for (const key of keys) this.#reads.addPoint(key);
     const ts = this.readTs();
@@ -162,7 +190,7 @@ export class ClusterTxn implements KvTxn {
     const descriptor = router.find(first);
     if (!spanHasAll(descriptor, keys)) return this.#fetchSlow(keys, ts, table);
     const at = isBroken('TXN-2') ? this.#services.hlc.read() : ts;
-    const request = { kind: 'get', keys, ts: at, fences: this.#fencesOf(table) } as const;
+    const request = { kind: 'get', keys, ts: at, fences: this.#fences.asked(table) } as const;
     const reply = router.send(descriptor, request, this.#sendOptions());
     return thenMaybe(reply, (answer) => {
       this.#check(answer);
@@ -171,29 +199,31 @@ export class ClusterTxn implements KvTxn {
     });
   }
 
-  /** Range by range, as often as they move. */
-  async #fetchSlow(
+  #fetchSlow(
     keys: readonly Key[],
     ts: Timestamp,
     table: TableFence | undefined,
   ): Promise<(Uint8Array | undefined)[]> {
-    const found = new Map<Key, Uint8Array | undefined>();
-    let left = [...new Set(keys)];
-    for (let moves = 0; left.length > 0;) {
-      const first = left[0];
-      if (first === undefined) break;
-      const descriptor = this.#services.router.find(first);
-      const here = left.filter((key) => descriptor.start <= key && key < descriptor.end);
-      const request = { kind: 'get', keys: here, ts, fences: this.#fencesOf(table) } as const;
-      const answer = await this.#services.router.send(descriptor, request, this.#sendOptions());
-      this.#check(answer);
-      if (answer.kind === 'values') {
-        here.forEach((key, i) => found.set(key, answer.values[i]));
-        left = left.filter((key) => !found.has(key));
-      } else if (++moves > MOVES_MAX) throw new KvError('unavailable', 'ranges keep moving');
-      else await this.#pause();
-    }
-    return keys.map((key) => found.get(key));
+    return getAcrossRanges(this.#services, keys, {
+      ...{ ts, fences: this.#fences.asked(table), options: this.#sendOptions() },
+      check: (reply) => this.#check(reply),
+    });
+  }
+
+  /* ---------- shared locks on what is read ---------- */
+
+  /** 4.3: nobody overwrites what is locked, so the transaction gets through in the end. Counts against the bound. */
+  #share(keys: readonly Key[], table: TableFence): MaybePromise<LockedRow[]> {
+    this.#sharedLocksLeft -= keys.length;
+    const timeoutMs = this.#options.contention?.lockTimeoutMs ?? 0;
+    return this.lock(keys, table, { strength: 'share', wait: 'block', timeoutMs });
+  }
+
+  /** What was read is validated when the locks move the snapshot; if it has changed, the statement begins again. */
+  #shareRows(rows: readonly KvRow[], table: TableFence): MaybePromise<void> {
+    if (this.#sharedLocksLeft <= 0) return undefined;
+    const keys = rows.map(({ key }) => key);
+    return thenMaybe(this.#share(keys, table), () => undefined);
   }
 
   /* ---------- locks ---------- */
@@ -203,13 +233,15 @@ export class ClusterTxn implements KvTxn {
     table: TableFence | undefined,
     options: LockOptions,
   ): MaybePromise<LockedRow[]> {
+    const entering = this.#enter();
+    if (isPromise(entering)) return entering.then(() => this.lock(keys, table, options));
     const reading = this.#readTs === undefined ? this.#openingReading(keys) : undefined;
     if (table !== undefined) this.#reads.addTable(table.tableId);
     if (reading === undefined) {
       return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
     }
     const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
-    const reply = this.#sendLock(descriptor, keys, this.#fencesOf(table), [], options, reading);
+    const reply = this.#sendLock(descriptor, keys, this.#fences.asked(table), [], options, reading);
     return thenMaybe(reply, (answer): MaybePromise<LockedRow[]> => {
       // The locks it may have given stay; all else is asked again, at a snapshot.
       if (answer?.isGather !== true) {
@@ -278,7 +310,7 @@ export class ClusterTxn implements KvTxn {
     table: TableFence | undefined,
     options: LockOptions,
   ): MaybePromise<LockedRow[]> {
-    const reply = this.#sendLock(descriptor, keys, this.#fencesOf(table), [], options);
+    const reply = this.#sendLock(descriptor, keys, this.#fences.asked(table), [], options);
     return thenMaybe(reply, (answer): MaybePromise<LockedRow[]> => {
       if (answer === undefined) {
         return this.#pause().then(() => this.#lockSlow(keys, table, options));
@@ -311,9 +343,6 @@ export class ClusterTxn implements KvTxn {
     options: LockOptions,
     opening?: Timestamp,
   ): MaybePromise<LockedReply | undefined> {
-    // NB: it may have ended while it waited: what it locked from now on nobody would release.
-    this.#live();
-    const { router, deadlocks } = this.#services;
     const request: Unrouted<LockRequest> = {
       kind: 'lock',
       lockId: this.lockId,
@@ -327,48 +356,18 @@ export class ClusterTxn implements KvTxn {
       isOpening: opening !== undefined,
       revalidate: this.#reads.within(descriptor),
     };
-    const cancellation = new Cancellation();
-    let why: WaitEnd | undefined;
-    const onCancel = (): void => cancellation.cancel();
-    const timeoutMs = options.timeoutMs > 0 ? options.timeoutMs + 2000 : LOCK_WAIT_MAX_MS;
-    if (this.#grants.noteAsked(descriptor.rangeId)) this.#services.census.enter(this.lockId);
-    const sent = router.send(descriptor, request, { timeoutMs, cancellation });
-    if (!isPromise(sent)) return this.#lockAnswer(sent);
-    this.#cancellation.onCancel(onCancel);
-    const unwatch = deadlocks.watch(this.lockId, descriptor, (reason) => {
-      why = reason;
-      cancellation.cancel();
+    this.#asker ??= new LockAsker(this.#services, {
+      lockId: this.lockId,
+      grants: this.#grants,
+      cancellation: this.#cancellation,
+      live: () => this.#live(),
+      onLost: () => this.#noteLost(),
     });
-    const end = (): void => {
-      unwatch();
-      this.#cancellation.offCancel(onCancel);
-    };
-    return sent.then(
-      (reply) => {
-        end();
-        return this.#lockAnswer(reply);
-      },
-      (error: unknown) => {
-        end();
-        this.#grants.noteUnanswered();
-        if (why === 'deadlock') {
-          this.#services.env.counters.deadlocks++;
-          throw new KvError('deadlock', 'deadlock detected');
-        }
-        if (why === undefined || this.#cancellation.isCancelled) throw error;
-        return this.#sendLock(descriptor, keys, fences, fenceLocks, options, opening);
-      },
-    );
+    return thenMaybe(this.#asker.ask(descriptor, request), (reply) => this.#lockAnswer(reply));
   }
 
   #lockAnswer(reply: RangeReply): LockedReply | undefined {
-    if (reply.kind === 'lockRefused') {
-      if (reply.reason === 'timeout') {
-        throw new KvError('lock_timeout', 'canceling statement due to lock timeout');
-      }
-      if (reply.reason === 'tooMany') throw new KvError('too_large', 'too many row locks');
-      throw new KvError('lock_not_available', 'could not obtain lock on row');
-    }
+    if (reply.kind === 'lockRefused') throw lockRefusal(reply.reason);
     this.#check(reply);
     if (reply.kind === 'moved') return undefined;
     if (reply.kind === 'locked') return reply;
@@ -402,7 +401,12 @@ export class ClusterTxn implements KvTxn {
     if (this.#reads.count > this.#markedReads) {
       return new KvError('snapshot_moved', 'what this statement has read was changed');
     }
+    this.#noteLost();
     return new KvError('conflict', 'what this transaction has read was changed');
+  }
+
+  #noteLost(): void {
+    this.#outcome = 'lost';
   }
 
   #revalidate(spans: readonly Span[], from: Timestamp, to: Timestamp): Promise<boolean> {
@@ -424,7 +428,10 @@ export class ClusterTxn implements KvTxn {
 
   #write(k: Key, value: Uint8Array | null, table: TableFence | undefined): void {
     this.#live();
-    if (table !== undefined) this.#notePlanned(table);
+    // The fence joins the read set; that the version is the one in force is left to the commit.
+    if (table !== undefined && this.#fences.notePlanned(table, this.#writes.seq)) {
+      this.#reads.addTable(table.tableId);
+    }
     this.#writes.set(k, value);
     if (this.#writes.sizeBytes > this.#options.txnMaxBytes) {
       throw new KvError(
@@ -432,15 +439,6 @@ export class ClusterTxn implements KvTxn {
         `a transaction writes at most ${this.#options.txnMaxBytes} bytes`,
       );
     }
-  }
-
-  /** The fence joins the read set; that the version is the one in force is left to the commit. */
-  #notePlanned({ tableId, version }: TableFence): void {
-    for (const known of this.#planned) {
-      if (known.tableId === tableId && known.version === version) return;
-    }
-    this.#reads.addTable(tableId);
-    this.#planned.push({ tableId, version, seq: this.#writes.seq });
   }
 
   async bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void> {
@@ -459,7 +457,7 @@ export class ClusterTxn implements KvTxn {
     }
     this.#reads.addTable(tableId);
     // A bump is a write of its own in the order of writes, so that ROLLBACK TO drops it.
-    this.#bumps.push({ tableId, version: newVersion, seq: this.#writes.takeSeq() });
+    this.#fences.bump(tableId, newVersion, this.#writes.takeSeq());
   }
 
   /* ---------- marks ---------- */
@@ -471,8 +469,7 @@ export class ClusterTxn implements KvTxn {
 
   rollbackTo(mark: KvMark): void {
     this.#writes.rollbackTo(mark.writeSeq);
-    this.#bumps = this.#bumps.filter((bump) => bump.seq <= mark.writeSeq);
-    this.#planned = this.#planned.filter((planned) => planned.seq < mark.writeSeq);
+    this.#fences.rollbackTo(mark.writeSeq);
   }
 
   async restart(mark: KvMark): Promise<void> {
@@ -482,6 +479,7 @@ export class ClusterTxn implements KvTxn {
     const to = await this.#services.clock.tryGather();
     this.#live();
     if (!(await this.#revalidate(this.#reads.spans(), from, to))) {
+      this.#noteLost();
       throw new KvError('conflict', 'what this transaction has read was changed');
     }
     this.#readTs = to;
@@ -501,24 +499,24 @@ export class ClusterTxn implements KvTxn {
         writes: this.#writes,
         lockedKeys: this.#lockedKeys ?? NO_KEYS,
         grants: this.#grants.list,
-        fenceWrites:
-          this.#bumps.length === 0
-            ? NO_BUMPS
-            : new Map(this.#bumps.map((bump) => [bump.tableId, bump.version])),
-        planned: this.#planned.filter((fence) => this.#fencesOf(fence).length > 0),
+        fenceWrites: this.#fences.bumps(),
+        planned: this.#fences.planned(),
         onReleased: (rangeId) => this.#grants.noteReleased(rangeId),
       }),
     );
     if (!isPromise(committing)) {
+      this.#outcome = 'committed';
       this.#end();
       return committing;
     }
     return committing.then(
       (done) => {
+        this.#outcome = 'committed';
         this.#end();
-        return this.#bumps.length === 0 ? done : this.#tellSchemas(done);
+        return this.#fences.hasBumps ? this.#tellSchemas(done) : done;
       },
       (error: unknown) => {
+        if (error instanceof KvError && error.code === 'conflict') this.#noteLost();
         this.#end();
         throw error;
       },
@@ -527,7 +525,7 @@ export class ClusterTxn implements KvTxn {
 
   async #tellSchemas(ts: Timestamp): Promise<Timestamp> {
     await this.#services.schemaNews.tell(
-      this.#bumps.map(({ tableId, version }) => ({ tableId, version })),
+      [...this.#fences.bumps()].map(([tableId, version]) => ({ tableId, version })),
     );
     return ts;
   }
@@ -558,6 +556,7 @@ export class ClusterTxn implements KvTxn {
     this.#isEnded = true;
     const { router, census, env } = this.#services;
     env.counters.txnsEnded++;
+    this.#stay?.end(this.#outcome);
     if (this.#grants.release(router, this.lockId)) census.leave(this.lockId);
   }
 
@@ -569,13 +568,6 @@ export class ClusterTxn implements KvTxn {
 
   #ended(): never {
     throw new KvError('cancelled', 'the transaction has ended');
-  }
-
-  /** Own schema changes: their fences are locked, and both versions are this transaction's to use. */
-  #fencesOf(table: TableFence | undefined): readonly TableFence[] {
-    if (table === undefined) return NO_FENCES;
-    if (this.#bumps.length === 0) return [table];
-    return this.#bumps.some((bump) => bump.tableId === table.tableId) ? NO_FENCES : [table];
   }
 
   #check(reply: RangeReply): void {

@@ -26,6 +26,8 @@ export interface CursorPorts {
   readTs(): MaybePromise<Timestamp>;
   fences(): readonly TableFence[];
   onRead(part: Span): void;
+  /** Before rows are handed out. */
+  onRows: ((rows: readonly KvRow[]) => MaybePromise<void>) | undefined;
   /** Throws for an answer that ends the scan. */
   check(reply: RangeReply): void;
 }
@@ -97,7 +99,9 @@ export class TxnCursor implements KvCursor {
     this.#left = this.#isReverse
       ? { start: this.#left.start, end: covered.start }
       : { start: covered.end, end: this.#left.end };
-    return rows.length > 0 ? rows : this.next();
+    if (rows.length === 0) return this.next();
+    const { onRows } = this.#ports;
+    return onRows === undefined ? rows : thenMaybe(onRows(rows), () => rows);
   }
 }
 

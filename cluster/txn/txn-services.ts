@@ -6,6 +6,7 @@ import type { Hlc } from '../clock/hlc.ts';
 import type { QuorumClock } from '../clock/quorum-clock.ts';
 import type { RangeRouter } from '../range/range-router.ts';
 import type { RangeSender } from '../range/range-sender.ts';
+import type { ContentionGate } from './contention-gate.ts';
 import type { DeadlockDetector } from './deadlock.ts';
 import type { LockCensus } from './lock-census.ts';
 import type { Recovery } from './recovery.ts';
@@ -23,6 +24,7 @@ export interface TxnServices {
   readonly census: LockCensus;
   readonly ids: IdSource;
   readonly schemaNews: SchemaNews;
+  readonly gate: ContentionGate;
 }
 
 /** Attempt ids and lock ids: the HLC now, this node, a counter. */

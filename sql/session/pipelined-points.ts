@@ -98,7 +98,6 @@ export class PipelinedPoints {
       // One behind others may only have come while one of them was waiting: alone it shows what it is.
       if (each.value || i === 0) changesAtOnce.note(plan, each.value);
       if (!each.value) return undefined;
-      ctx.isRetrying = false;
       return { tag: plan.pointChange?.tag(1) ?? '' };
     });
   }

@@ -47,6 +47,7 @@ export interface PlanKey {
 interface Start {
   readonly plan: () => Steps<Plan>;
   readonly parameters: readonly Datum[];
+  readonly isAlone: boolean;
   /** Until it turns out that it needs a snapshot after all. */
   mayBeLatest: boolean;
 }
@@ -203,6 +204,7 @@ export class PlannedRunner {
     const start: Start = {
       plan: statement.plan,
       parameters: statement.parameters,
+      isAlone: mode.isAlone,
       mayBeLatest: mode.isAlone && mode.maxRows === 0,
     };
     return yield* restarting(this.#ctx, () => this.#attempt(start, mode));
@@ -212,7 +214,9 @@ export class PlannedRunner {
     const ctx = this.#ctx;
     for (;;) {
       const plan = yield* start.plan();
-      if (!(start.mayBeLatest && plan.isLatestRead)) ctx.block ??= ctx.newBlock(false);
+      if (!(start.mayBeLatest && plan.isLatestRead)) {
+        ctx.block ??= ctx.newBlock(false, undefined, start.isAlone && plan.isReadOnly);
+      }
       checkReadOnly(ctx, plan);
       const rows = yield* this.#open(plan, start.parameters);
       if (rows !== undefined) {

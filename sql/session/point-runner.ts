@@ -164,7 +164,6 @@ export class PointRunner {
     return thenMaybe(this.#changeAtOnce(call, pointChange), (isDone) => {
       changesAtOnce.note(plan, isDone);
       if (!isDone) return this.#changeInBlock(call, pointChange, sink);
-      this.#ctx.isRetrying = false;
       sink.complete(pointChange.tag(1));
       return true;
     });

@@ -8,6 +8,7 @@ import { TransactionBlock } from './transaction-block.ts';
 import type { CatalogCache } from '../catalog/catalog-cache.ts';
 import { TxnCatalog } from '../catalog/txn-catalog.ts';
 import type { AtOnceHistory } from './at-once.ts';
+import { ContentionRecord } from './contention-record.ts';
 import type { Portal } from './portal.ts';
 import type { PreparedStatement } from './prepared-statement.ts';
 import type { PlanCache } from './plan-cache.ts';
@@ -43,8 +44,7 @@ export class SessionContext {
   readonly portals = new ChurnMap<string, Portal>();
   readonly sequences: SequenceState;
   block: TransactionBlock | undefined;
-  /** The last transaction lost to another: the next one takes shared locks on what it reads (4.3). */
-  isRetrying = false;
+  readonly contention = new ContentionRecord();
   /** Lets the event loop turn. */
   readonly pause = (): Promise<void> =>
     new Promise((resolve) => this.shared.env.scheduler.defer(resolve));
@@ -71,18 +71,21 @@ export class SessionContext {
     if (this.#abort.signal.aborted) this.#abort = new AbortController();
   }
 
-  newBlock(isExplicit: boolean, isReadOnly?: boolean): TransactionBlock {
+  /** `isQuery`: it will only read, whatever its mode; what only reads never loses. */
+  newBlock(isExplicit: boolean, isReadOnly?: boolean, isQuery = false): TransactionBlock {
     const { kv, env, catalogCache } = this.shared;
-    const txn = kv.begin({
-      txnMaxBytes: this.settings.config.txnMaxBytes,
-      isRetry: this.isRetrying,
-      signal: this.signal,
-    });
+    const { txnMaxBytes, lockTimeoutMs, isDefaultReadOnly } = this.settings.config;
+    const onlyReads = isQuery || (isReadOnly ?? isDefaultReadOnly);
+    const contention = onlyReads ? undefined : this.contention.next(lockTimeoutMs);
+    const { signal } = this;
+    const txn = kv.begin(
+      contention === undefined ? { txnMaxBytes, signal } : { txnMaxBytes, signal, contention },
+    );
     const catalog = new TxnCatalog(txn, kv, catalogCache, this.signal);
     return new TransactionBlock(
       { txn, catalog, startMicros: wallMicros(env) },
       this.settings.mark(),
-      { isExplicit, isReadOnly: isReadOnly ?? this.settings.config.isDefaultReadOnly },
+      { isExplicit, isReadOnly: isReadOnly ?? isDefaultReadOnly },
     );
   }
 

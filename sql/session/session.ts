@@ -397,7 +397,7 @@ export class QuorateSession implements Session {
   #onFailure(failure: unknown): void {
     const ctx = this.#ctx;
     const isLost = failure instanceof SqlError && failure.retry === 'transaction';
-    if (isLost) ctx.isRetrying = true;
+    if (isLost) ctx.contention.noteLost();
     if (ctx.block === undefined) return;
     if (ctx.block.isExplicit) ctx.block.fail(isLost || ctx.signal.aborted);
     else abandonBlock(ctx);

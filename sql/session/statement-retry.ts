@@ -47,7 +47,7 @@ export class RetryUnit {
     sink.discardResults();
     ctx.block?.txn.rollback();
     ctx.settings.rollbackTo(this.#settings);
-    ctx.isRetrying = true;
+    ctx.contention.noteLost();
     const before = this.#block;
     if (before === undefined) {
       ctx.block = undefined;

@@ -20,7 +20,7 @@ import type { TransactionBlock } from './transaction-block.ts';
 
 export function begin(ctx: SessionContext, statement: Begin, sink: ResultSink): string {
   const { block } = ctx;
-  if (block === undefined) ctx.block = ctx.newBlock(true);
+  if (block === undefined) ctx.block = ctx.newBlock(true, statement.modes.readOnly);
   else if (block.isExplicit) {
     warn(ctx, sink, '25001', 'there is already a transaction in progress');
   } else block.isExplicit = true;
@@ -107,7 +107,7 @@ export function* commitBlock(ctx: SessionContext): Steps<void> {
 export function endCommitted(ctx: SessionContext, block: TransactionBlock): void {
   block.catalog.onCommitted();
   ctx.block = undefined;
-  ctx.isRetrying = false;
+  ctx.contention.noteCommitted();
   closePortals(ctx);
   ctx.settings.endBlock();
 }

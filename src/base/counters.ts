@@ -47,6 +47,8 @@ export class Counters {
   txnRetries = 0;
   statementRestarts = 0;
   deadlocks = 0;
+  /** Of sessions that had lost, and had to wait until fewer of these were under way. */
+  txnsHeldBack = 0;
 
   /** As leader of ranges: locks that had to be waited for. */
   lockWaits = 0;

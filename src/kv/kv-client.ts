@@ -63,9 +63,20 @@ export interface KvMark {
 export interface BeginOptions {
   /** Session settings, in milliseconds and bytes. */
   readonly txnMaxBytes: number;
-  /** A retry of a transaction that lost: takes shared locks on what it reads, so that it cannot starve (4.3). */
-  readonly isRetry?: boolean;
+  /** The session has lost to others lately: see `Contention`. */
+  readonly contention?: Contention;
   readonly signal: AbortSignal;
+}
+
+/**
+ * What a transaction is told of its session's last ones. It waits until it is let in (`contention-gate.ts`), and one
+ * that loses again and again takes shared locks on what it reads, so that it cannot starve (4.3).
+ */
+export interface Contention {
+  /** Transactions of the session that ended with a conflict or a deadlock, since one got through. */
+  readonly lossesInARow: number;
+  /** For shared locks: 0 waits for ever. */
+  readonly lockTimeoutMs: number;
 }
 
 export interface KvTxn {

@@ -41,6 +41,7 @@ import { LockCensus } from '../../cluster/txn/lock-census.ts';
 import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
 import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
 import { Recovery } from '../../cluster/txn/recovery.ts';
+import { ContentionGate } from '../../cluster/txn/contention-gate.ts';
 import { SchemaNews } from '../../cluster/txn/schema-news.ts';
 import { IdSource } from '../../cluster/txn/txn-services.ts';
 import { MajorityWatch } from '../../cluster/transport/majority-watch.ts';
@@ -296,6 +297,7 @@ export class QuorateNode {
       ...{ self, env, hlc, clock, router, sender, recovery, census },
       deadlocks: new DeadlockDetector({ env, self, router, transport }),
       ids: new IdSource(self, hlc),
+      gate: new ContentionGate(env),
       schemaNews: new SchemaNews(
         transport,
         members.filter((id) => id !== self),
