@@ -14,6 +14,7 @@ import { QuorateError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { nodeId } from '../../base/ids.ts';
 import type { Logger, Network, NetworkHandlers } from '../env.ts';
+import { SERVER_OPTIONS, withSharedReads } from './shared-reads.ts';
 
 export interface PeerAddress {
   readonly id: NodeId;
@@ -36,6 +37,7 @@ const HELLO_BYTES_MAX = 512;
 const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 /** Up to this a frame is copied behind its header: one buffer is written in half the time that two take. */
 const COPY_BYTES_MAX = 64 * 1024;
+const HIGH_WATER_BYTES = 1 << 20;
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 500;
 /** A connection that has stood this long was no accident: the next attempt comes soon again. */
@@ -104,8 +106,9 @@ export class TcpNetwork implements Network {
 
   #listen(): Promise<void> {
     const { host, port } = this.#options;
-    const server = net.createServer({ noDelay: true, highWaterMark: 1 << 20 }, (socket) =>
-      this.#onInbound(socket),
+    const options = { ...SERVER_OPTIONS, noDelay: true, highWaterMark: HIGH_WATER_BYTES };
+    const server = net.createServer(options, (accepted) =>
+      this.#onInbound(withSharedReads(accepted, HIGH_WATER_BYTES)),
     );
     this.#server = server;
     return new Promise((resolve, reject) => {

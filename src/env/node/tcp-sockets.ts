@@ -2,6 +2,7 @@
 import net from 'node:net';
 import { QuorateError } from '../../base/errors.ts';
 import type { Listener, SocketHandlers, Sockets, StreamSocket } from '../sockets.ts';
+import { SERVER_OPTIONS, withSharedReads } from './shared-reads.ts';
 
 const HIGH_WATER_BYTES = 256 * 1024;
 
@@ -54,8 +55,9 @@ export const tcpSockets: Sockets = {
   listen(host, port, onSocket) {
     const sockets = new Set<net.Socket>();
     const server = net.createServer(
-      { noDelay: true, highWaterMark: HIGH_WATER_BYTES, allowHalfOpen: false },
-      (socket) => {
+      { ...SERVER_OPTIONS, noDelay: true, highWaterMark: HIGH_WATER_BYTES, allowHalfOpen: false },
+      (accepted) => {
+        const socket = withSharedReads(accepted, HIGH_WATER_BYTES);
         sockets.add(socket);
         socket.once('close', () => sockets.delete(socket));
         onSocket(new TcpSocket(socket));
