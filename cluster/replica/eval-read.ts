@@ -46,10 +46,12 @@ export function readKeys(
   });
   if (blocked !== undefined) return isPromise(blocked) ? blocked.then(again) : blocked;
   const ts = request.ts === 0 ? replica.host.hlc.read() : request.ts;
-  return thenMaybe(replica.fences.mismatch(fences, ts), (mismatch): MaybePromise<RangeReply> => {
-    if (mismatch !== undefined) return { kind: 'schemaMismatch', ...mismatch };
+  const mismatch = replica.fences.mismatch(fences, ts);
+  const reply = thenMaybe(mismatch, (other): MaybePromise<RangeReply> => {
+    if (other !== undefined) return { kind: 'schemaMismatch', ...other };
     return valuesOf(replica, keys, ts);
   });
+  return ifStillReadable(replica, ts, reply);
 }
 
 export function readSpan(
@@ -67,13 +69,25 @@ export function readSpan(
   });
   if (blocked !== undefined) return isPromise(blocked) ? blocked.then(again) : blocked;
   const ts = request.ts === 0 ? replica.host.hlc.read() : request.ts;
-  return thenMaybe(replica.fences.mismatch(fences, ts), (mismatch): MaybePromise<RangeReply> => {
-    if (mismatch !== undefined) return { kind: 'schemaMismatch', ...mismatch };
+  const mismatch = replica.fences.mismatch(fences, ts);
+  const reply = thenMaybe(mismatch, (other): MaybePromise<RangeReply> => {
+    if (other !== undefined) return { kind: 'schemaMismatch', ...other };
     const { limitRows, limitBytes, reverse } = request;
     const rowSpan = withoutFence(span, replica.state.descriptor.start);
     const batch = replica.host.mvcc.scan(rowSpan, ts, { limitRows, limitBytes, reverse });
     return thenMaybe(batch, ({ rows, resume }): RowsReply => ({ kind: 'rows', rows, resume }));
   });
+  return ifStillReadable(replica, ts, reply);
+}
+
+/** While the disk was read the threshold may have risen above the read, and versions that it had to see may be gone. */
+function ifStillReadable(
+  replica: Replica,
+  ts: Timestamp,
+  reply: MaybePromise<RangeReply>,
+): MaybePromise<RangeReply> {
+  if (!isPromise(reply)) return reply;
+  return reply.then((found) => (ts < replica.state.threshold ? { kind: 'tooOld' } : found));
 }
 
 /** Where a range begins within a table lies the table's fence (see `fenceKey`), which is no row. */

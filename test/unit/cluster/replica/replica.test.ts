@@ -229,6 +229,27 @@ describe('replica', () => {
     expect(reply).toMatchObject({ kind: 'refused', reason: 'lockLost' });
   });
 
+  it('refuses a read of which a version may have been collected while it was read from disk', async () => {
+    await write(a, 'one');
+    const old = bench.hlc.read();
+    await write(a, 'two');
+    for (let i = 0; i < 2; i++) await bench.mvcc.checkpoint(() => []);
+    const get = (): Promise<RangeReply> => read(a, old);
+    const scan = (): Promise<RangeReply> => {
+      const limits = { limitRows: 9, limitBytes: 999 };
+      const span = pointSpan(a);
+      return bench.ask({ kind: 'scan', span, ts: old, reverse: false, fences: [], ...limits });
+    };
+    const first = get();
+    await bench.settle();
+    await bench.commit();
+    expect(await first).toEqual({ kind: 'values', values: [value('one')] });
+    expect(await scan()).toMatchObject({ kind: 'rows', rows: [{ key: a, value: value('one') }] });
+    const both = [get(), scan()];
+    bench.replica.state.threshold = bench.hlc.read();
+    expect(await Promise.all(both)).toEqual([{ kind: 'tooOld' }, { kind: 'tooOld' }]);
+  });
+
   it('RANGE-2: a split keeps records on both sides and moves the fence', async () => {
     const table = tablePrefix(5);
     void prepare({ fenceWrites: [{ tableId: 5, version: 3 }], writes: [] });
