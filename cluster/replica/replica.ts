@@ -70,6 +70,8 @@ export interface ReplicaHost {
   neighbours(of: RangeDescriptor): readonly RangeDescriptor[];
   /** Something was proposed: Ready wants to run. */
   wake(rangeId: RangeId): void;
+  /** Below which no open transaction reads; undefined: not known (snapshot-floor.ts). */
+  snapshotFloor(): Timestamp | undefined;
   /** Runs a statement that another node has sent here; false: it cannot be run here. */
   readonly runProgram: ChangeRunner;
 }
@@ -77,7 +79,7 @@ export interface ReplicaHost {
 export interface ReplicaSettings {
   /** A lease lasts this long from the sending of the round that a quorum acknowledged; 0: no leases (`reads = quorum`). */
   readonly leaseMs: number;
-  /** How old a version that has been replaced may become before it can be collected. */
+  /** How old a version that has been replaced may become before it can be collected, whoever may still read it. */
   readonly retentionMs: number;
 }
 
@@ -89,8 +91,10 @@ const CEILING_AHEAD_MS = 2000;
 const CEILING_SLACK_MS = 50;
 const CEILING_STEP_MS = 25;
 const CEILING_REFILL_MS = 1000;
-/** Into how many parts retention is divided: versions live so much longer at most. */
-const THRESHOLD_STEPS = 12;
+/** The threshold rises by so much at least: so many entries it costs. */
+const THRESHOLD_STEP_MS = 2000;
+/** Versions that no transaction reads are kept for so long: reads of the latest versions may still be on their way. */
+const UNREAD_MARGIN_MS = 1000;
 const SNAPSHOT_READS_RECENT_MS = 2000;
 /** How often gateways are asked about sessions that hold locks. */
 const CENSUS_TICKS = 5;
@@ -337,8 +341,11 @@ export class Replica {
   #raiseThreshold(office: Office): void {
     const { hlc, settings } = this.host;
     const { threshold, maxTs } = this.state;
-    const target = addMs(hlc.read(), -settings.retentionMs);
-    const isDue = target >= addMs(threshold, settings.retentionMs / THRESHOLD_STEPS);
+    const byAge = addMs(hlc.read(), -settings.retentionMs);
+    const floor = this.host.snapshotFloor();
+    const target =
+      floor === undefined ? byAge : maxTimestamp(byAge, addMs(floor, -UNREAD_MARGIN_MS));
+    const isDue = target >= addMs(threshold, THRESHOLD_STEP_MS);
     if (!isDue || maxTs <= threshold || office.isSplitting) return;
     // It gives out no timestamp, so that its own need not lie above those given out.
     this.propose(office, { kind: 'collect', ts: threshold, threshold: target }, () => undefined);

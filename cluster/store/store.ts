@@ -18,6 +18,7 @@ import { rangeId } from '../../src/base/ids.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import type { Key } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
@@ -33,6 +34,7 @@ import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftGroup } from './raft-group.ts';
 import type { GroupLog, GroupPorts, Persisting } from './raft-group.ts';
 import { INSTALLING_BLOB, STATE_BLOB } from './snapshot-transfer.ts';
+import { RangeFinder } from './range-finder.ts';
 import { VersionCollector } from './version-collector.ts';
 
 export interface StorePorts {
@@ -69,6 +71,7 @@ export class Store {
   readonly #host: ReplicaHost;
   readonly #options: RaftOptions;
   readonly #groups = new Map<RangeId, RaftGroup>();
+  readonly #finder = new RangeFinder(() => this.#groups.values());
   /** Each once. */
   #dirty: RaftGroup[] = [];
   /** Ranges that peers speak of and this node does not have: since when, or when it last asked. */
@@ -370,17 +373,20 @@ export class Store {
     const applied = new Map<RaftGroup, number>();
     const thresholds = new Map<RaftGroup, Timestamp>();
     try {
-      await this.#ports.mvcc.checkpoint(() => {
-        const writes = [];
-        for (const group of this.#groups.values()) {
-          // While a snapshot is being installed, its mark stands for the range; without data there is nothing to hold.
-          if (!group.hasData) continue;
-          applied.set(group, group.state.appliedIndex);
-          thresholds.set(group, group.state.threshold);
-          writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
-        }
-        return writes;
-      });
+      await this.#ports.mvcc.checkpoint(
+        () => {
+          const writes = [];
+          for (const group of this.#groups.values()) {
+            // While a snapshot is being installed, its mark stands for the range; without data there is nothing to hold.
+            if (!group.hasData) continue;
+            applied.set(group, group.state.appliedIndex);
+            thresholds.set(group, group.state.threshold);
+            writes.push({ key: stateKey(group.state.rangeId), value: group.state.encode() });
+          }
+          return writes;
+        },
+        (key) => this.#thresholdOf(key),
+      );
       for (const [group, index] of applied) {
         group.isRecorded = true;
         group.compactTo(index);
@@ -391,6 +397,12 @@ export class Store {
     } finally {
       this.#isCheckpointing = false;
     }
+  }
+
+  /** Not of a range that is being replaced by a snapshot, or has to be. */
+  #thresholdOf(key: Key): Timestamp {
+    const group = this.#finder.at(key);
+    return group?.hasData === true ? group.state.threshold : TS_ZERO;
   }
 }
 

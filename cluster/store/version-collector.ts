@@ -10,12 +10,12 @@
  */
 import { must } from '../../src/base/assert.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { spanContains } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { maxTimestamp, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Scheduler } from '../../src/env/env.ts';
 import type { CollectCursor, Thresholds } from '../../storage/mvcc/mvcc-types.ts';
 import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
+import { RangeFinder } from './range-finder.ts';
 
 export interface CollectedRange {
   readonly state: { readonly descriptor: Span };
@@ -89,30 +89,19 @@ export class VersionCollector {
 }
 
 class RangeThresholds implements Thresholds {
-  readonly #ranges: ReadonlyMap<CollectedRange, Timestamp>;
+  readonly #thresholds: ReadonlyMap<CollectedRange, Timestamp>;
+  readonly #finder: RangeFinder<CollectedRange>;
   readonly highest: Timestamp;
-  /** Asked for last: garbage is listed in the order of keys. */
-  #last: CollectedRange | undefined;
 
-  constructor(ranges: ReadonlyMap<CollectedRange, Timestamp>) {
-    this.#ranges = ranges;
-    this.highest = [...ranges.values()].reduce(maxTimestamp, TS_ZERO);
+  constructor(thresholds: ReadonlyMap<CollectedRange, Timestamp>) {
+    this.#thresholds = thresholds;
+    this.#finder = new RangeFinder(() => thresholds.keys());
+    this.highest = [...thresholds.values()].reduce(maxTimestamp, TS_ZERO);
   }
 
   of(key: Key): Timestamp {
-    const last = this.#last;
-    if (last === undefined || !spanContains(last.state.descriptor, key)) {
-      this.#last = this.#rangeOf(key);
-    }
-    const range = this.#last;
+    const range = this.#finder.at(key);
     if (range?.hasData !== true) return TS_ZERO;
-    return must(this.#ranges.get(range));
-  }
-
-  #rangeOf(key: Key): CollectedRange | undefined {
-    for (const range of this.#ranges.keys()) {
-      if (spanContains(range.state.descriptor, key)) return range;
-    }
-    return undefined;
+    return must(this.#thresholds.get(range));
   }
 }

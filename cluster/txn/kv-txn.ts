@@ -1,8 +1,7 @@
 /**
  * One transaction at its gateway: the snapshot, the buffered writes, the read set, the locks. Implements `KvTxn`, the
  * contract with SQL; the protocol's rules that live here are TXN-1 (the gather, when something is first read or
- * locked), TXN-2 (snapshot reads), TXN-6 (grants
- * are kept to be named at COMMIT) and TXN-13 (the snapshot moves only over reads that still hold).
+ * locked), TXN-2 (snapshot reads), TXN-6 (grants are kept, for COMMIT) and TXN-13 (the snapshot moves over valid reads).
  *
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
  * it has waited throws `cancelled`.
@@ -36,6 +35,7 @@ import type { SendOptions, Unrouted } from '../range/range-router.ts';
 import { commitTxn } from './commit.ts';
 import type { Outcome, Stay } from './contention-gate.ts';
 import { Grants } from './grants.ts';
+import type { SnapshotPlace } from './open-snapshots.ts';
 import { getAcrossRanges } from './range-gets.ts';
 import { LockAsker, lockRefusal } from './lock-asker.ts';
 import { ReadSet } from './read-set.ts';
@@ -66,6 +66,8 @@ export class ClusterTxn implements KvTxn {
   /** The read set at the last mark: what came after is the current statement's. */
   #markedReads = 0;
   #readTs: Timestamp | undefined;
+  /** Nothing that the snapshot sees is forgotten while this lasts. */
+  #place: SnapshotPlace | undefined;
   #gathering: Promise<Timestamp> | undefined;
   /** Where the session has lost lately: what the gate has given, once it has let the transaction in. */
   #stay: Stay | undefined;
@@ -96,14 +98,16 @@ export class ClusterTxn implements KvTxn {
   #gather(): Promise<Timestamp> {
     this.#live();
     const { clock, hlc } = this.#services;
-    const gather = (): Promise<Timestamp> =>
-      isBroken('TXN-1') ? Promise.resolve(hlc.read()) : clock.tryGather();
+    const gather = (): Promise<Timestamp> => {
+      this.#enterSnapshot();
+      return isBroken('TXN-1') ? Promise.resolve(hlc.read()) : clock.tryGather();
+    };
     const entering = this.#enter();
     const gathering = isPromise(entering) ? entering.then(gather) : gather();
     this.#gathering = gathering.then(
       (ts) => {
         this.#gathering = undefined;
-        return (this.#readTs ??= ts);
+        return this.#readTs ?? this.#open(ts);
       },
       (error: unknown) => {
         this.#gathering = undefined;
@@ -111,6 +115,16 @@ export class ClusterTxn implements KvTxn {
       },
     );
     return this.#gathering;
+  }
+
+  /** Before a snapshot is asked for. */
+  #enterSnapshot(): void {
+    if (!this.#isEnded) this.#place ??= this.#services.snapshots.enter();
+  }
+
+  #open(ts: Timestamp): Timestamp {
+    this.#place?.move(ts);
+    return (this.#readTs = ts);
   }
 
   /** Passes the gate, if there is one to pass. */
@@ -240,6 +254,7 @@ export class ClusterTxn implements KvTxn {
     if (reading === undefined) {
       return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
     }
+    this.#enterSnapshot();
     const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
     const reply = this.#sendLock(descriptor, keys, this.#fences.asked(table), [], options, reading);
     return thenMaybe(reply, (answer): MaybePromise<LockedRow[]> => {
@@ -249,7 +264,7 @@ export class ClusterTxn implements KvTxn {
       }
       reached('lock: its answer was the gather');
       this.#keepGrant(answer.grant);
-      this.#readTs = answer.hlc;
+      this.#open(answer.hlc);
       return keys.map((key, i) => this.#lockedRow(key, answer.rows[i], options));
     });
   }
@@ -361,7 +376,7 @@ export class ClusterTxn implements KvTxn {
       grants: this.#grants,
       cancellation: this.#cancellation,
       live: () => this.#live(),
-      onLost: () => this.#noteLost(),
+      onLost: () => (this.#outcome = 'lost'),
     });
     return thenMaybe(this.#asker.ask(descriptor, request), (reply) => this.#lockAnswer(reply));
   }
@@ -401,12 +416,8 @@ export class ClusterTxn implements KvTxn {
     if (this.#reads.count > this.#markedReads) {
       return new KvError('snapshot_moved', 'what this statement has read was changed');
     }
-    this.#noteLost();
-    return new KvError('conflict', 'what this transaction has read was changed');
-  }
-
-  #noteLost(): void {
     this.#outcome = 'lost';
+    return new KvError('conflict', 'what this transaction has read was changed');
   }
 
   #revalidate(spans: readonly Span[], from: Timestamp, to: Timestamp): Promise<boolean> {
@@ -479,7 +490,7 @@ export class ClusterTxn implements KvTxn {
     const to = await this.#services.clock.tryGather();
     this.#live();
     if (!(await this.#revalidate(this.#reads.spans(), from, to))) {
-      this.#noteLost();
+      this.#outcome = 'lost';
       throw new KvError('conflict', 'what this transaction has read was changed');
     }
     this.#readTs = to;
@@ -516,7 +527,7 @@ export class ClusterTxn implements KvTxn {
         return this.#fences.hasBumps ? this.#tellSchemas(done) : done;
       },
       (error: unknown) => {
-        if (error instanceof KvError && error.code === 'conflict') this.#noteLost();
+        if (error instanceof KvError && error.code === 'conflict') this.#outcome = 'lost';
         this.#end();
         throw error;
       },
@@ -556,6 +567,7 @@ export class ClusterTxn implements KvTxn {
     this.#isEnded = true;
     const { router, census, env } = this.#services;
     env.counters.txnsEnded++;
+    this.#place?.close();
     this.#stay?.end(this.#outcome);
     if (this.#grants.release(router, this.lockId)) census.leave(this.lockId);
   }
@@ -563,11 +575,7 @@ export class ClusterTxn implements KvTxn {
   /* ---------- helpers ---------- */
 
   #live(): void {
-    if (this.#isEnded) this.#ended();
-  }
-
-  #ended(): never {
-    throw new KvError('cancelled', 'the transaction has ended');
+    if (this.#isEnded) throw new KvError('cancelled', 'the transaction has ended');
   }
 
   #check(reply: RangeReply): void {

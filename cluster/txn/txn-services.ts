@@ -9,6 +9,7 @@ import type { RangeSender } from '../range/range-sender.ts';
 import type { ContentionGate } from './contention-gate.ts';
 import type { DeadlockDetector } from './deadlock.ts';
 import type { LockCensus } from './lock-census.ts';
+import type { OpenSnapshots } from './open-snapshots.ts';
 import type { Recovery } from './recovery.ts';
 import type { SchemaNews } from './schema-news.ts';
 
@@ -25,6 +26,7 @@ export interface TxnServices {
   readonly ids: IdSource;
   readonly schemaNews: SchemaNews;
   readonly gate: ContentionGate;
+  readonly snapshots: OpenSnapshots;
 }
 
 /** Attempt ids and lock ids: the HLC now, this node, a counter. */

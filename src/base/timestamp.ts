@@ -22,6 +22,10 @@ export function addMs(ts: Timestamp, ms: number): Timestamp {
   return (ts + ms * TICKS_PER_MS) as Timestamp;
 }
 
+export function minTimestamp(a: Timestamp, b: Timestamp): Timestamp {
+  return a <= b ? a : b;
+}
+
 export function maxTimestamp(a: Timestamp, b: Timestamp): Timestamp {
   return a > b ? a : b;
 }

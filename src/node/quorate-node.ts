@@ -42,7 +42,9 @@ import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
 import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
 import { Recovery } from '../../cluster/txn/recovery.ts';
 import { ContentionGate } from '../../cluster/txn/contention-gate.ts';
+import { OpenSnapshots } from '../../cluster/txn/open-snapshots.ts';
 import { SchemaNews } from '../../cluster/txn/schema-news.ts';
+import { SnapshotFloor } from '../../cluster/txn/snapshot-floor.ts';
 import { IdSource } from '../../cluster/txn/txn-services.ts';
 import { MajorityWatch } from '../../cluster/transport/majority-watch.ts';
 import { Transport } from '../../cluster/transport/transport.ts';
@@ -111,6 +113,8 @@ export class QuorateNode {
   readonly #mvcc: MvccStore;
   readonly #log: RaftLogStore;
   readonly #sql: SqlServer;
+  readonly #snapshots = new OpenSnapshots();
+  readonly #floor: SnapshotFloor;
   #recovery: Recovery | undefined;
   #census: LockCensus | undefined;
   #isReady = false;
@@ -188,6 +192,11 @@ export class QuorateNode {
       durable.floor,
     );
     this.clock = this.#makeClock(ceiling, acceptors);
+    this.#floor = new SnapshotFloor({
+      ...{ env, transport: this.transport, clock: this.clock, snapshots: this.#snapshots },
+      peers: members.filter((id) => id !== this.#self),
+      appliedTs: () => this.#mvcc.highestTs(),
+    });
     this.store = this.#makeStore(ceiling, durable.recovered);
     this.kv = this.#makeKv(members);
     this.#sql = new SqlServer(
@@ -255,6 +264,7 @@ export class QuorateNode {
         },
         suspendWatch: new SuspendWatch(env.clock, SUSPEND_TOLERANCE_MS),
         askSessions: (gateway, range, lockIds) => this.#census?.ask(gateway, range, lockIds),
+        snapshotFloor: () => this.#floor.lowest(),
         runProgram: (program, txn) => this.kv.runProgram(program, txn),
         recover: (txnId, anchor, span) => void this.#recovery?.recoverAt(txnId, anchor, span),
       },
@@ -298,6 +308,7 @@ export class QuorateNode {
       deadlocks: new DeadlockDetector({ env, self, router, transport }),
       ids: new IdSource(self, hlc),
       gate: new ContentionGate(env),
+      snapshots: this.#snapshots,
       schemaNews: new SchemaNews(
         transport,
         members.filter((id) => id !== self),
@@ -309,6 +320,7 @@ export class QuorateNode {
   async start(): Promise<void> {
     await this.transport.start();
     this.store.start();
+    this.#floor.start();
     await this.#sql.listen(this.#ports.sockets);
     void this.#untilReady();
     this.#watchFitness(false);
@@ -360,6 +372,7 @@ export class QuorateNode {
   /** Stops in order: clients, ranges, a last checkpoint, files. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#floor.stop();
     await this.#sql.close();
     await this.store.stop();
     await this.transport.stop();

@@ -1,6 +1,7 @@
 /**
  * Writes a frozen memory table into the engine: for each key the newest version becomes its head, what it replaces
- * and every other version goes to the history.
+ * and every other version goes to the history. But for what nobody reads any more: where the table holds a version at or
+ * below the threshold of its key, nothing older is kept, and the head need not even be looked up (ADR 0013).
  *
  * Any prefix of these batches may be all that survives a crash. It is harmless, because the old range-local state is
  * still there and replay applies the same versions again before anything is read:
@@ -9,6 +10,11 @@
  *      table meets again, or has not met yet, ends in the same place.
  *   3. A history entry newer than its head (the head's batch was lost) is shadowed by the replayed version in memory,
  *      until that table's checkpoint writes the head.
+ *   4. A head written without a look may be older than the one it replaces (a checkpoint before a crash had got further),
+ *      but what it replaces will be replayed. Only versions that were applied out of order could put it back for good:
+ *      for those it is looked up.
+ * What was left out is below a threshold that was applied, hence committed: whoever comes to lead the range has applied
+ * it, too, before it serves.
  * Every version written is of a committed entry, which this replica will apply in every future; so what must not be
  * there yet is never something that must not be there at all.
  */
@@ -19,6 +25,7 @@ import type { MemEntry, MemoryTable, MemVersion } from './memory-table.ts';
 import { infoOf } from './memory-table.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MIN, keyAfter } from '../../src/base/span.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
 import { maxTimestamp } from '../../src/base/timestamp.ts';
 import { decodeHead, headKey, headSpan, isNewer, keyOfHead, stagedToEngine } from './mvcc-key.ts';
 import type { VersionInfo } from './mvcc-types.ts';
@@ -33,6 +40,8 @@ export interface TableWriteOptions {
   /** Nothing was ever written: no heads need to be looked up. */
   readonly isEngineEmpty: boolean;
   readonly pace: CheckpointPace;
+  /** Below which nobody reads the key any more. It may rise while the table is written. */
+  readonly thresholdOf: (key: Key) => Timestamp;
 }
 
 /** Durable when it resolves. The table must not change meanwhile. */
@@ -53,9 +62,10 @@ export async function writeTable(
       cursor.move();
     }
     if (group.length === 0) break;
-    const found = await heads.read(group);
-    for (const entry of group) {
-      await writeKey(entry, found.get(entry.key), out);
+    const last = group.map((entry) => lastNeeded(entry, options.thresholdOf(entry.key)));
+    const found = await heads.read(group.filter((_, i) => last[i] === undefined));
+    for (const [i, entry] of group.entries()) {
+      await writeKey(entry, found.get(entry.key), last[i], out);
       done++;
       if (!out.isFull) continue;
       await out.flush();
@@ -69,9 +79,25 @@ export async function writeTable(
   await out.flush();
 }
 
+/** The version of a key below which none is read any more; undefined: it is not in the table, as far as one can tell. */
+function lastNeeded({ newest }: MemEntry, threshold: Timestamp): MemVersion | undefined {
+  let needed: MemVersion | undefined;
+  for (
+    let version: MemVersion | undefined = newest;
+    version !== undefined;
+    version = version.older
+  ) {
+    if (version.isHistorical) return undefined;
+    if (needed === undefined && version.ts <= threshold) needed = version;
+  }
+  return needed;
+}
+
+/** `last`: nothing below it is to be kept, and the head is not known. */
 async function writeKey(
   { key, newest }: MemEntry,
   head: VersionInfo | undefined,
+  last: MemVersion | undefined,
   out: BatchWriter,
 ): Promise<void> {
   const isHeadStale = head !== undefined && isNewerThan(newest, head);
@@ -80,7 +106,7 @@ async function writeKey(
   if (isHeadStale) out.putHistory(key, head, due);
   const becomesHead = head === undefined || isHeadStale || isSame(newest, head);
   let version: MemVersion | undefined = becomesHead ? newest.older : newest;
-  for (; version !== undefined; version = version.older) {
+  for (; version !== undefined && version !== last?.older; version = version.older) {
     if (head !== undefined && isSame(version, head)) continue;
     out.putHistory(key, infoOf(version), due);
     if (out.isFull) await out.flush();

@@ -274,7 +274,10 @@ export class MvccStore implements Mvcc {
     return !this.#isCheckpointing && this.#isGrown();
   }
 
-  async checkpoint(collectLocal: () => readonly LocalWrite[]): Promise<void> {
+  async checkpoint(
+    collectLocal: () => readonly LocalWrite[],
+    thresholdOf: (key: Key) => Timestamp = () => TS_ZERO,
+  ): Promise<void> {
     assert(!this.#isCheckpointing, 'a checkpoint is running');
     this.#isCheckpointing = true;
     try {
@@ -283,8 +286,12 @@ export class MvccStore implements Mvcc {
         const local = collectLocal();
         const highestTs = this.#highestTs;
         const out = this.#newWriter();
-        const pace = this.#paceOf(table);
-        await writeTable(this.#engine, table, out, { isEngineEmpty: this.#isEngineEmpty, pace });
+        const options = {
+          isEngineEmpty: this.#isEngineEmpty,
+          pace: this.#paceOf(table),
+          thresholdOf,
+        };
+        await writeTable(this.#engine, table, out, options);
         if (table.size > 0) this.#isEngineEmpty = false;
         const unstaged = [...table.unstaged].map((name) => stagedToEngine(name));
         const last = this.#localBatch(local, highestTs);

@@ -76,9 +76,13 @@ export interface Mvcc {
   /**
    * Freezes the active table and calls `collectLocal` in one synchronous step (at once, unless a step of `install`,
    * `clear` or `collect` is being written), writes the versions, and last, in one synced batch, the local state.
-   * Resolves when durable; a rejection is final for this store. One at a time.
+   * Resolves when durable; a rejection is final for this store. One at a time. `thresholdOf` says below which timestamp
+   * nobody reads a key any more, now and later, whatever becomes of this node: what only they would see is left out.
    */
-  checkpoint(collectLocal: () => readonly LocalWrite[]): Promise<void>;
+  checkpoint(
+    collectLocal: () => readonly LocalWrite[],
+    thresholdOf?: (key: Key) => Timestamp,
+  ): Promise<void>;
   /** From now on checkpoints do not spread their work over time: the store is to be closed. */
   hurry(): void;
   /** All range-local state of the last checkpoint, in key order: read once, at start. */

@@ -95,4 +95,42 @@ describe('old versions', () => {
     old.rollback();
     expect(cluster.fatal).toEqual([]);
   });
+
+  it('are not even written where no open transaction reads them, and are where one does', async () => {
+    const world = new SimWorld(6);
+    const cluster = new EmbeddedCluster(world, {
+      size: 3,
+      settings: { memoryTableBytes: 20_000, checkpointSpreadMs: 200 },
+    });
+    await cluster.start();
+    const round = async (): Promise<void> => {
+      for (let n = 0; n < 300; n++) {
+        await world.settle(increment(cluster, 1 + (n % 3), keyOf(n % KEYS)));
+        await world.run(60);
+      }
+    };
+    const versions = async (id: number): Promise<number> => {
+      const [group] = cluster.at(id).node!.store.groups();
+      const span = { start: keyOf(0), end: keyOf(9) };
+      const stream = group!.replica.host.mvcc.versions(span);
+      let count = 0;
+      for (;;) {
+        const batch = await world.settle(stream.next());
+        if (batch === undefined) break;
+        count += batch.length;
+      }
+      await world.settle(stream.close());
+      return count;
+    };
+    await round();
+    const before = await world.settle(read(cluster, 2));
+    // Those of the memory tables, and of the last seconds: not three hundred.
+    for (const id of [1, 2, 3]) expect(await versions(id)).toBeLessThan(200);
+    const snapshot = begin(cluster, 3);
+    await world.settle(Promise.resolve(snapshot.readTs()));
+    await round();
+    for (const id of [1, 2, 3]) expect(await versions(id)).toBeGreaterThan(300);
+    expect(await world.settle(valuesIn(snapshot))).toEqual(before);
+    expect(cluster.fatal).toEqual([]);
+  });
 });

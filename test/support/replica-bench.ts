@@ -15,6 +15,7 @@ import { Counters } from '../../src/base/counters.ts';
 import { nodeId, rangeId } from '../../src/base/ids.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN } from '../../src/base/span.ts';
+import type { Timestamp } from '../../src/base/timestamp.ts';
 import { EPOCH_UNIX_MS, TS_MAX, TS_ZERO } from '../../src/base/timestamp.ts';
 import type { Env, Logger } from '../../src/env/env.ts';
 import { MemEngine } from '../../storage/engine/mem-engine.ts';
@@ -38,6 +39,8 @@ export class ReplicaBench {
   nowMs = 1000;
   term = 0;
   hasLease = true;
+  /** What this node has heard of the snapshots of all. */
+  snapshotFloor: Timestamp | undefined;
   readonly recovered: string[] = [];
   readonly log: { index: number; term: number; data: Uint8Array }[] = [];
   readonly hlc: Hlc;
@@ -87,6 +90,7 @@ export class ReplicaBench {
         mvcc,
         settings: { leaseMs: 900, retentionMs: 3_600_000 },
         suspendWatch: this.suspendWatch,
+        snapshotFloor: () => this.snapshotFloor,
         runProgram: () => false,
         recover: (txnId) => this.recovered.push(txnId),
         neighbours: () => [],

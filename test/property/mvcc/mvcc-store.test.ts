@@ -41,6 +41,7 @@ type Command =
   | { kind: 'apply'; writes: { key: number; value: string | null }[]; step: number }
   | { kind: 'backfill'; key: number; value: string; ts: number }
   | { kind: 'checkpoint' }
+  | { kind: 'raise'; side: 'left' | 'right'; lag: number }
   | { kind: 'turn' }
   | { kind: 'crash'; after: number; coin: boolean[] }
   | { kind: 'read'; key: number; ts: number }
@@ -108,6 +109,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'dump' as const }) },
 );
 
+const raise: fc.Arbitrary<Command> = fc.record({
+  kind: fc.constant('raise' as const),
+  side: fc.constantFrom('left' as const, 'right' as const),
+  lag: fc.nat(30),
+});
+
 /** A node with one range: a log that never loses anything, the store, and the model. */
 class Bench {
   readonly model = new MvccModel();
@@ -116,6 +123,8 @@ class Bench {
   engine = new CrashEngine();
   applied = 0;
   now = 0;
+  /** Below which nobody reads: of keys below 'ab', and of the others. */
+  readonly thresholds = { left: 0, right: 0 };
   #store: MvccStore | undefined;
   #running: Promise<void> | undefined;
 
@@ -147,9 +156,21 @@ class Bench {
   checkpoint(): void {
     if (this.#running !== undefined) return;
     this.#running = this.store
-      .checkpoint(() => [{ key: APPLIED, value: Buffer.from(String(this.applied)) }])
+      .checkpoint(
+        () => [{ key: APPLIED, value: Buffer.from(String(this.applied)) }],
+        (key) => this.thresholdOf(key),
+      )
       .catch(() => undefined)
       .finally(() => (this.#running = undefined));
+  }
+
+  thresholdOf(key: Key): Timestamp {
+    return (key < 'ab' ? this.thresholds.left : this.thresholds.right) as Timestamp;
+  }
+
+  /** The earliest moment at or above a given one that everyone may still read. */
+  readable(ts: number): Timestamp {
+    return Math.max(ts, this.thresholds.left, this.thresholds.right) as Timestamp;
   }
 
   async finishCheckpoint(): Promise<void> {
@@ -204,6 +225,9 @@ async function run(bench: Bench, step: Command): Promise<void> {
     case 'checkpoint':
       bench.checkpoint();
       return;
+    case 'raise':
+      bench.thresholds[step.side] = Math.max(bench.thresholds[step.side], bench.now - step.lag);
+      return;
     case 'turn':
       await bench.scheduler.turn();
       return;
@@ -212,7 +236,7 @@ async function run(bench: Bench, step: Command): Promise<void> {
       return;
     case 'read': {
       const key = KEYS[step.key] ?? KEY_MIN;
-      const ts = step.ts as Timestamp;
+      const ts = bench.readable(step.ts);
       expect(text(await store.get(key, ts))).toBe(model.at(key, ts)?.value);
       expect((await store.versionAt(key, ts))?.ts).toBe(model.at(key, ts)?.ts);
       expect(store.newest(key)?.ts ?? 0).toBe(model.newestTs(key));
@@ -223,9 +247,10 @@ async function run(bench: Bench, step: Command): Promise<void> {
       return;
     case 'newer': {
       for (const span of [spanOf(step.from, step.to), pointSpan(KEYS[step.from] ?? KEY_MIN)]) {
-        const answer = store.hasNewer(span, step.ts as Timestamp);
-        if (step.ts >= store.windowFloor()) expect(typeof answer).toBe('boolean');
-        expect(await answer).toBe(model.hasNewer(span, step.ts as Timestamp));
+        const after = bench.readable(step.ts);
+        const answer = store.hasNewer(span, after);
+        if (after >= store.windowFloor()) expect(typeof answer).toBe('boolean');
+        expect(await answer).toBe(model.hasNewer(span, after));
       }
       return;
     }
@@ -239,7 +264,7 @@ async function checkScan(
   whole: Span,
   options: { ts: number; reverse: boolean; limit: number },
 ): Promise<void> {
-  const ts = options.ts as Timestamp;
+  const ts = bench.readable(options.ts);
   const expected = bench.model.rows(whole, ts);
   if (options.reverse) expected.reverse();
   const rows: ScanRow[] = [];
@@ -282,6 +307,25 @@ describe('MvccStore against the model', () => {
               bench.model.at(key, ts as Timestamp)?.value,
             );
           }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('leaves out of checkpoints only what no reader at or above the threshold of its key sees', async () => {
+    const steps = fc.oneof({ weight: 8, arbitrary: command }, { weight: 2, arbitrary: raise });
+    await fc.assert(
+      fc.asyncProperty(fc.array(steps, { minLength: 10, maxLength: 60 }), async (commands) => {
+        const bench = new Bench();
+        await bench.start();
+        for (const step of commands) if (step.kind !== 'dump') await run(bench, step);
+        await bench.finishCheckpoint();
+        await bench.crash(1000, []);
+        const of = (key: Key): Timestamp => bench.thresholdOf(key);
+        await expectReadable(bench, { highest: bench.readable(0), of });
+        for (const key of KEYS) {
+          expect(bench.store.newest(key)?.ts ?? 0).toBe(bench.model.newestTs(key));
         }
       }),
       { numRuns: 300 },

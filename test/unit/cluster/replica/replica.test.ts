@@ -6,7 +6,7 @@ import { makeTxnId, nodeId } from '../../../../src/base/ids.ts';
 import type { Key } from '../../../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN, key, keyAfter, pointSpan } from '../../../../src/base/span.ts';
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
-import { TS_ZERO } from '../../../../src/base/timestamp.ts';
+import { TS_ZERO, addMs } from '../../../../src/base/timestamp.ts';
 import { tablePrefix } from '../../../../src/kv/keyspace.ts';
 import { ReplicaBench } from '../../../support/replica-bench.ts';
 
@@ -248,6 +248,32 @@ describe('replica', () => {
     const both = [get(), scan()];
     bench.replica.state.threshold = bench.hlc.read();
     expect(await Promise.all(both)).toEqual([{ kind: 'tooOld' }, { kind: 'tooOld' }]);
+  });
+
+  it('raises its threshold to shortly below what open transactions read, or by age', async () => {
+    const thresholds = async (): Promise<number> => {
+      bench.replica.tick();
+      await bench.commit();
+      return bench.replica.state.threshold;
+    };
+    const secondsLater = (ts: Timestamp, seconds: number): Timestamp => addMs(ts, seconds * 1000);
+    await write(a, 'one');
+    const began = bench.hlc.read();
+    expect(await thresholds()).toBe(TS_ZERO);
+    bench.advance(60_000);
+    bench.snapshotFloor = secondsLater(began, 10);
+    await write(a, 'two');
+    expect(await thresholds()).toBe(secondsLater(began, 9));
+    // Not for less than two seconds.
+    bench.snapshotFloor = secondsLater(began, 11.9);
+    expect(await thresholds()).toBe(secondsLater(began, 9));
+    bench.snapshotFloor = secondsLater(began, 12);
+    expect(await thresholds()).toBe(secondsLater(began, 11));
+    bench.snapshotFloor = undefined;
+    bench.advance(3_600_000);
+    await write(a, 'three');
+    expect(await thresholds()).toBeGreaterThan(secondsLater(began, 50));
+    expect(bench.replica.state.threshold).toBeLessThan(secondsLater(began, 62));
   });
 
   it('RANGE-2: a split keeps records on both sides and moves the fence', async () => {
