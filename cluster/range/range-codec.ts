@@ -1,6 +1,6 @@
 /**
- * Requests and answers of ranges as bytes. Those of every transaction's way (point reads, locks, one prepare and its
- * answer) field by field; the rest by MessagePack, behind the tag `OTHER`.
+ * Requests and answers of ranges as bytes. Those of every transaction's way (reads, locks, prepare, resolution, and
+ * what answers them) field by field; the rest by MessagePack, behind the tag `OTHER`.
  */
 import { assert } from '../../src/base/assert.ts';
 import type { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
@@ -8,7 +8,7 @@ import { ByteDecodeError } from '../../src/base/bytes.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
-import type { LockStrength, LockWait, TableFence } from '../../src/kv/kv-client.ts';
+import type { KvRow, LockStrength, LockWait, TableFence } from '../../src/kv/kv-client.ts';
 import type { BodyCodec, MethodCodec } from '../transport/body-codec.ts';
 import { msgpackCodec } from '../transport/body-codec.ts';
 import type {
@@ -21,6 +21,10 @@ import type {
   RangeReply,
   RangeRequest,
   ReleaseRequest,
+  ResolveRequest,
+  RevalidateRequest,
+  RowsReply,
+  ScanRequest,
   Write,
 } from './requests.ts';
 
@@ -30,12 +34,17 @@ const LOCK = 2;
 const PREPARE = 3;
 const RELEASE = 4;
 const CHANGE = 5;
+const SCAN = 6;
+const REVALIDATE = 7;
+const RESOLVE = 8;
 
 const VALUES = 1;
 const LOCKED = 2;
 const PREPARED = 3;
 const COMMITTED = 4;
 const DONE = 5;
+const ROWS = 6;
+const REVALIDATED = 7;
 
 const STRENGTHS: readonly LockStrength[] = ['update', 'share'];
 const WAITS: readonly LockWait[] = ['block', 'nowait', 'skip'];
@@ -83,6 +92,26 @@ function writeRequest(out: ByteWriter, request: RangeRequest): void {
       writeRoute(out, request);
       out.key(request.lockId);
       return;
+    case 'scan':
+      out.u8(SCAN);
+      writeRoute(out, request);
+      writeScan(out, request);
+      return;
+    case 'revalidate':
+      out.u8(REVALIDATE);
+      writeRoute(out, request);
+      writeSpans(out, request.spans);
+      out.f64(request.fromTs);
+      out.f64(request.toTs);
+      return;
+    case 'resolve':
+      out.u8(RESOLVE);
+      writeRoute(out, request);
+      out.key(request.txnId);
+      out.key(request.anchor);
+      writeSpan(out, request.span);
+      out.f64(request.commitTs);
+      return;
     default:
       out.u8(OTHER);
       msgpackCodec.write(out, request);
@@ -111,9 +140,62 @@ function readRequest(reader: ByteReader): RangeRequest {
       const lockId = reader.key() as string as LockId;
       return { kind: 'release', rangeId, generation, lockId } satisfies ReleaseRequest;
     }
+    case SCAN:
+      return readScan(reader, rangeId, generation);
+    case REVALIDATE: {
+      const spans = readSpans(reader);
+      const fromTs = readTs(reader);
+      const toTs = readTs(reader);
+      const body: RevalidateRequest = {
+        kind: 'revalidate',
+        rangeId,
+        generation,
+        spans,
+        fromTs,
+        toTs,
+      };
+      return body;
+    }
+    case RESOLVE:
+      return readResolve(reader, rangeId, generation);
     default:
       throw new ByteDecodeError(`no request with tag ${tag}`);
   }
+}
+
+function writeScan(out: ByteWriter, request: ScanRequest): void {
+  writeSpan(out, request.span);
+  out.f64(request.ts);
+  out.u8(request.reverse ? 1 : 0);
+  out.varint(request.limitRows);
+  out.varint(request.limitBytes);
+  writeFences(out, request.fences);
+}
+
+function readScan(reader: ByteReader, rangeId: number, generation: number): ScanRequest {
+  return {
+    kind: 'scan',
+    rangeId,
+    generation,
+    span: readSpan(reader),
+    ts: readTs(reader),
+    reverse: reader.u8() === 1,
+    limitRows: reader.varint(),
+    limitBytes: reader.varint(),
+    fences: readFences(reader),
+  };
+}
+
+function readResolve(reader: ByteReader, rangeId: number, generation: number): ResolveRequest {
+  return {
+    kind: 'resolve',
+    rangeId,
+    generation,
+    txnId: reader.key() as string as TxnId,
+    anchor: reader.key(),
+    span: readSpan(reader),
+    commitTs: readTs(reader),
+  };
 }
 
 function writeLock(out: ByteWriter, request: LockRequest): void {
@@ -257,6 +339,14 @@ function writeReply(out: ByteWriter, reply: RangeReply): void {
     case 'done':
       out.u8(DONE);
       return;
+    case 'rows':
+      out.u8(ROWS);
+      writeRows(out, reply);
+      return;
+    case 'revalidated':
+      out.u8(REVALIDATED);
+      out.u8(reply.isUnchanged ? 1 : 0);
+      return;
     default:
       out.u8(OTHER);
       msgpackCodec.write(out, reply);
@@ -280,12 +370,16 @@ function readReply(reader: ByteReader): RangeReply {
       return { kind: 'committed', ts: readTs(reader) };
     case DONE:
       return { kind: 'done' };
+    case ROWS:
+      return readRows(reader);
+    case REVALIDATED:
+      return { kind: 'revalidated', isUnchanged: reader.u8() === 1 };
     default:
       throw new ByteDecodeError(`no answer with tag ${tag}`);
   }
 }
 
-const REVALIDATED = 1;
+const READS_HOLD = 1;
 const GATHER = 2;
 
 function writeLocked(out: ByteWriter, reply: LockedReply): void {
@@ -297,7 +391,7 @@ function writeLocked(out: ByteWriter, reply: LockedReply): void {
   writeGrant(out, reply.grant);
   out.f64(reply.newestTs);
   out.f64(reply.hlc);
-  out.u8((reply.isRevalidated ? REVALIDATED : 0) | (reply.isGather ? GATHER : 0));
+  out.u8((reply.isRevalidated ? READS_HOLD : 0) | (reply.isGather ? GATHER : 0));
 }
 
 function readLocked(reader: ByteReader): LockedReply {
@@ -309,7 +403,7 @@ function readLocked(reader: ByteReader): LockedReply {
   const newestTs = readTs(reader);
   const hlc = readTs(reader);
   const flags = reader.u8();
-  const isRevalidated = (flags & REVALIDATED) !== 0;
+  const isRevalidated = (flags & READS_HOLD) !== 0;
   return {
     kind: 'locked',
     rows,
@@ -319,6 +413,33 @@ function readLocked(reader: ByteReader): LockedReply {
     isRevalidated,
     isGather: (flags & GATHER) !== 0,
   };
+}
+
+/** The keys as one string, which the reader slices: that costs it a tenth of asking the buffer for each. */
+function writeRows(out: ByteWriter, { rows, resume }: RowsReply): void {
+  out.u8(resume === undefined ? 0 : 1);
+  if (resume !== undefined) out.key(resume);
+  let keys = '';
+  for (const { key } of rows) keys += key;
+  out.key(keys);
+  out.varint(rows.length);
+  for (const { key, value } of rows) {
+    out.varint(key.length);
+    out.bytes(value);
+  }
+}
+
+function readRows(reader: ByteReader): RowsReply {
+  const resume = reader.u8() === 1 ? reader.key() : undefined;
+  const keys: string = reader.key();
+  let at = 0;
+  const rows = readList(reader, (from): KvRow => {
+    const start = at;
+    at += from.varint();
+    if (at > keys.length) throw new ByteDecodeError('a row without its key');
+    return { key: keys.slice(start, at) as Key, value: from.bytes() };
+  });
+  return { kind: 'rows', rows, resume };
 }
 
 /* ---------- parts ---------- */

@@ -31,7 +31,7 @@ export interface ValueColumn {
 
 /** Encodes `row[ordinals[i]]` for each column. The result is owned by the caller. */
 export type RowEncoder = (row: readonly Datum[]) => Buffer;
-/** Sets `out[slots[i]]` for each wanted column; other columns of the row are skipped unread. */
+/** Sets `out[slots[i]]` for each column whose slot is not negative; other columns of the row are skipped unread. */
 export type RowDecoder = (value: Uint8Array, out: Datum[]) => void;
 
 const FORMAT = 1;
@@ -78,6 +78,7 @@ export function compileRowDecoder(
       missing: column.missing ?? null,
       read: payloadReaderFor(column.type),
     }))
+    .filter(({ slot }) => slot >= 0)
     .sort((a, b) => a.id - b.id);
   assertRising(steps);
   return (value, out) => {

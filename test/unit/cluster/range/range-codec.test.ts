@@ -43,6 +43,18 @@ const requests = fc.oneof(
     ...{ participants: fc.option(list(span), { nil: undefined }), span, isFirstSend: fc.boolean() },
   }),
   fc.record({ kind: fc.constant('release'), ...route, lockId: latin1(13) }),
+  fc.record({
+    ...{ kind: fc.constant('scan'), ...route, span, ts: number, reverse: fc.boolean() },
+    ...{ limitRows: number, limitBytes: number, fences: list(fence) },
+  }),
+  fc.record({
+    ...{ kind: fc.constant('revalidate'), ...route, spans: list(span) },
+    ...{ fromTs: number, toTs: number },
+  }),
+  fc.record({
+    ...{ kind: fc.constant('resolve'), ...route, txnId: latin1(13), anchor: key },
+    ...{ span, commitTs: number },
+  }),
   fc.record({ kind: fc.constant('describe'), ...route }),
 ) as fc.Arbitrary<unknown> as fc.Arbitrary<RangeRequest>;
 
@@ -57,6 +69,11 @@ const replies = fc.oneof(
   fc.record({ kind: fc.constant('prepared'), ts: number, isPublished: fc.boolean() }),
   fc.record({ kind: fc.constant('committed'), ts: number }),
   fc.record({ kind: fc.constant('done') }),
+  fc.record({
+    ...{ kind: fc.constant('rows'), rows: list(fc.record({ key, value: bytes })) },
+    resume: fc.option(key, { nil: undefined }),
+  }),
+  fc.record({ kind: fc.constant('revalidated'), isUnchanged: fc.boolean() }),
   fc.record({ kind: fc.constant('unavailable'), reason: fc.string() }),
 ) as fc.Arbitrary<unknown> as fc.Arbitrary<RangeReply>;
 
