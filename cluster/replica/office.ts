@@ -13,6 +13,7 @@ import { ChurnMap } from '../../src/base/churn-map.ts';
 import { assert, must } from '../../src/base/assert.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
+import { AgeMarks } from './age-marks.ts';
 import { LockTable } from './lock-table.ts';
 import type { Command } from './command.ts';
 import { PendingWrites } from './pending-writes.ts';
@@ -51,14 +52,17 @@ export class Office {
   ceilingInFlight = 0 as Timestamp;
   /** Monotonic time of the last snapshot read: the ceiling is kept ahead only while there are any. */
   lastSnapshotReadMs = Number.NEGATIVE_INFINITY;
+  /** What is older than retention, as far as this office knows. */
+  readonly ages: AgeMarks;
 
   /** In log order; `#head` is the first not yet applied, and nothing below it is held on to. */
   #proposals: (Proposal | undefined)[] = [];
   #head = 0;
   #changed: (() => void)[] = [];
 
-  constructor(term: number) {
+  constructor(term: number, retentionMs: number) {
     this.term = term;
+    this.ages = new AgeMarks(retentionMs);
   }
 
   get inFlightCount(): number {

@@ -105,6 +105,8 @@ export class Replica {
   readonly raft: RaftHandle;
   readonly fences: FenceCache;
   #office: Office | undefined;
+  /** How often a snapshot has begun to take the place of the data. */
+  installs = 0;
 
   constructor(host: ReplicaHost, state: RangeState, raft: RaftHandle) {
     this.host = host;
@@ -136,7 +138,7 @@ export class Replica {
   /** The Raft node became leader of a term. Its no-op has been appended with `floor()`. */
   onLeader(term: number): void {
     this.onFollower();
-    const office = new Office(term);
+    const office = new Office(term, this.host.settings.retentionMs);
     this.#office = office;
     for (const record of this.state.prepared.values()) {
       office.pending.add(this.holderOf(record));
@@ -339,9 +341,11 @@ export class Replica {
 
   /** In steps, so that it costs few entries; a range in which nothing happens any more is left alone. */
   #raiseThreshold(office: Office): void {
-    const { hlc, settings } = this.host;
+    const { hlc, env } = this.host;
     const { threshold, maxTs } = this.state;
-    const byAge = addMs(hlc.read(), -settings.retentionMs);
+    const now = env.clock.monotonicMs();
+    office.ages.note(now, hlc.read());
+    const byAge = office.ages.aged(now);
     const floor = this.host.snapshotFloor();
     const target =
       floor === undefined ? byAge : maxTimestamp(byAge, addMs(floor, -UNREAD_MARGIN_MS));
