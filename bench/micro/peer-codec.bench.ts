@@ -55,7 +55,7 @@ describe('requests between nodes', () => {
       RANGE_CODEC.request.read(new ByteReader(bytes));
     });
   }
-  const reply: RangeReply = { kind: 'values', values: [value] };
+  const reply: RangeReply = { kind: 'values', values: [value], settled: { index: 7, term: 2 } };
   bench('values: encode', () => {
     out.reset();
     RANGE_CODEC.answer.write(out, reply);

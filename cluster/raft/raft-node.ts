@@ -207,11 +207,10 @@ export class RaftNode {
         this.#onAppend(message);
         return;
       case 'heartbeat': {
-        const { from, sentAt } = message;
-        this.#hearFromLeader(from);
+        const { from: to, sentAt, term } = message;
+        this.#hearFromLeader(to);
         this.#advanceCommit(Math.min(message.commit, this.#log.lastIndex));
-        const term = this.#term;
-        this.#send({ kind: 'heartbeatReply', from: this.#self, to: from, term, sentAt });
+        this.#send({ kind: 'heartbeatReply', from: this.#self, to, term, sentAt });
         return;
       }
       case 'appendReply':
@@ -269,6 +268,11 @@ export class RaftNode {
   persisted(last: { readonly index: number; readonly term: number }): void {
     this.#log.persisted(last.index, last.term);
     this.#maybeCommit();
+  }
+
+  /** A leader has said that the entry is committed: so is all before it, if this log has it (RAFT-3). */
+  learnCommitted(index: number, term: number): void {
+    if (this.#log.matches(index, term)) this.#advanceCommit(index);
   }
 
   applied(index: number): void {
@@ -372,8 +376,7 @@ export class RaftNode {
     if (message.kind === 'append' || message.kind === 'heartbeat') {
       this.#refuseAppend(message.from, { prevIndex: 0, hintIndex: 0, sentAt: -Infinity });
     } else if (message.kind === 'prevote') {
-      const { from: to } = message;
-      const term = this.#term;
+      const [to, term] = [message.from, this.#term];
       this.#send({ kind: 'prevoteReply', from: this.#self, to, term, isGranted: false });
     }
   }
@@ -565,9 +568,7 @@ export class RaftNode {
   }
 
   #maybeCommit(): void {
-    const leadership = this.#leadership;
-    if (leadership === undefined) return;
-    this.#advanceCommit(leadership.decidedIndex());
+    if (this.#leadership !== undefined) this.#advanceCommit(this.#leadership.decidedIndex());
   }
 
   #advanceCommit(index: number): void {

@@ -17,6 +17,7 @@ import type {
   LockGrant,
   LockRequest,
   LockedReply,
+  LogPosition,
   PrepareRequest,
   RangeReply,
   RangeRequest,
@@ -320,6 +321,7 @@ function writeReply(out: ByteWriter, reply: RangeReply): void {
   switch (reply.kind) {
     case 'values':
       out.u8(VALUES);
+      writePosition(out, reply.settled);
       out.varint(reply.values.length);
       for (const value of reply.values) writeValue(out, value);
       return;
@@ -358,8 +360,10 @@ function readReply(reader: ByteReader): RangeReply {
   switch (tag) {
     case OTHER:
       return msgpackCodec.read(reader) as RangeReply;
-    case VALUES:
-      return { kind: 'values', values: readList(reader, readValue) };
+    case VALUES: {
+      const settled = readPosition(reader);
+      return { kind: 'values', values: readList(reader, readValue), settled };
+    }
     case LOCKED:
       return readLocked(reader);
     case PREPARED: {
@@ -416,7 +420,8 @@ function readLocked(reader: ByteReader): LockedReply {
 }
 
 /** The keys as one string, which the reader slices: that costs it a tenth of asking the buffer for each. */
-function writeRows(out: ByteWriter, { rows, resume }: RowsReply): void {
+function writeRows(out: ByteWriter, { rows, resume, settled }: RowsReply): void {
+  writePosition(out, settled);
   out.u8(resume === undefined ? 0 : 1);
   if (resume !== undefined) out.key(resume);
   let keys = '';
@@ -430,6 +435,7 @@ function writeRows(out: ByteWriter, { rows, resume }: RowsReply): void {
 }
 
 function readRows(reader: ByteReader): RowsReply {
+  const settled = readPosition(reader);
   const resume = reader.u8() === 1 ? reader.key() : undefined;
   const keys: string = reader.key();
   let at = 0;
@@ -439,7 +445,7 @@ function readRows(reader: ByteReader): RowsReply {
     if (at > keys.length) throw new ByteDecodeError('a row without its key');
     return { key: keys.slice(start, at) as Key, value: from.bytes() };
   });
-  return { kind: 'rows', rows, resume };
+  return { kind: 'rows', rows, resume, settled };
 }
 
 /* ---------- parts ---------- */
@@ -447,6 +453,17 @@ function readRows(reader: ByteReader): RowsReply {
 function writeRoute(out: ByteWriter, request: RangeRequest): void {
   out.varint(request.rangeId);
   out.varint(request.generation);
+}
+
+/** Entries are numbered from 1; 0: there is none. */
+function writePosition(out: ByteWriter, position: LogPosition | undefined): void {
+  out.varint(position?.index ?? 0);
+  if (position !== undefined) out.varint(position.term);
+}
+
+function readPosition(reader: ByteReader): LogPosition | undefined {
+  const index = reader.varint();
+  return index === 0 ? undefined : { index, term: reader.varint() };
 }
 
 function readTs(reader: ByteReader): Timestamp {

@@ -257,15 +257,27 @@ export interface SchemaMismatchReply {
 export interface TooOldReply {
   readonly kind: 'tooOld';
 }
+/** An entry of a range's log. */
+export interface LogPosition {
+  readonly index: number;
+  readonly term: number;
+}
 export interface ValuesReply {
   readonly kind: 'values';
   readonly values: readonly (Uint8Array | undefined)[];
+  /**
+   * To a snapshot read, TXN-16: no write of this range at or below its timestamp is undecided, or will ever come behind
+   * this entry. Undefined: that cannot be said.
+   */
+  readonly settled: LogPosition | undefined;
 }
 export interface RowsReply {
   readonly kind: 'rows';
   readonly rows: readonly KvRow[];
   /** Where the next batch begins (forward) or ends (reverse); undefined at the end of the span. */
   readonly resume: Key | undefined;
+  /** As in `ValuesReply`. */
+  readonly settled: LogPosition | undefined;
 }
 export interface LockedReply {
   readonly kind: 'locked';

@@ -6,23 +6,22 @@
  * come from disk are then read at the HLC of that step, above which every later write lies.
  *
  * Snapshot (TXN-2, TXN-4): forwards the HLC, stays below the ceiling (which stands in for the lease), and waits for
- * writes prepared or in flight at or below its timestamp.
+ * writes prepared or in flight at or below its timestamp. Its answer says whether the whole range is settled there.
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import { reached } from '../../src/base/probe.ts';
 import type { Key, Span } from '../../src/base/span.ts';
-import { keyAfter, spanContains, spanCovers } from '../../src/base/span.ts';
+import { spanCovers } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_MAX } from '../../src/base/timestamp.ts';
 import type { TableFence } from '../../src/kv/kv-client.ts';
-import { TABLES_SPAN } from '../../src/kv/keyspace.ts';
 import type {
   GetRequest,
+  LogPosition,
   RangeReply,
   RevalidateRequest,
-  RowsReply,
   ScanRequest,
 } from '../range/requests.ts';
 import type { Signal } from './replies.ts';
@@ -30,6 +29,8 @@ import { moved } from './replies.ts';
 import type { Office } from './office.ts';
 import type { Holder } from './pending-writes.ts';
 import type { Replica } from './replica.ts';
+import type { ReadAt } from './state-read.ts';
+import { keysAt, rowsAt } from './state-read.ts';
 
 export function readKeys(
   replica: Replica,
@@ -45,13 +46,7 @@ export function readKeys(
     isGated: () => keys.some((key) => office.gate.blocksKey(key)),
   });
   if (blocked !== undefined) return isPromise(blocked) ? blocked.then(again) : blocked;
-  const ts = request.ts === 0 ? replica.host.hlc.read() : request.ts;
-  const mismatch = replica.fences.mismatch(fences, ts);
-  const reply = thenMaybe(mismatch, (other): MaybePromise<RangeReply> => {
-    if (other !== undefined) return { kind: 'schemaMismatch', ...other };
-    return valuesOf(replica, keys, ts);
-  });
-  return ifStillReadable(replica, ts, reply);
+  return keysAt(replica, request, readAt(replica, office, request.ts));
 }
 
 export function readSpan(
@@ -68,33 +63,23 @@ export function readSpan(
     isGated: () => office.gate.blocksSpan(span),
   });
   if (blocked !== undefined) return isPromise(blocked) ? blocked.then(again) : blocked;
-  const ts = request.ts === 0 ? replica.host.hlc.read() : request.ts;
-  const mismatch = replica.fences.mismatch(fences, ts);
-  const reply = thenMaybe(mismatch, (other): MaybePromise<RangeReply> => {
-    if (other !== undefined) return { kind: 'schemaMismatch', ...other };
-    const { limitRows, limitBytes, reverse } = request;
-    const rowSpan = withoutFence(span, replica.state.descriptor.start);
-    const batch = replica.host.mvcc.scan(rowSpan, ts, { limitRows, limitBytes, reverse });
-    return thenMaybe(batch, ({ rows, resume }): RowsReply => ({ kind: 'rows', rows, resume }));
-  });
-  return ifStillReadable(replica, ts, reply);
+  return rowsAt(replica, request, readAt(replica, office, request.ts));
 }
 
-/** While the disk was read the threshold may have risen above the read, and versions that it had to see may be gone. */
-function ifStillReadable(
-  replica: Replica,
-  ts: Timestamp,
-  reply: MaybePromise<RangeReply>,
-): MaybePromise<RangeReply> {
-  if (!isPromise(reply)) return reply;
-  return reply.then((found) => (ts < replica.state.threshold ? { kind: 'tooOld' } : found));
+/** Where the request is read, in the step that admits it. */
+function readAt(replica: Replica, office: Office, ts: Timestamp): ReadAt {
+  if (ts === 0) return { ts: replica.host.hlc.read(), settled: undefined };
+  return { ts, settled: settledAt(replica, office, ts) };
 }
 
-/** Where a range begins within a table lies the table's fence (see `fenceKey`), which is no row. */
-function withoutFence(span: Span, rangeStart: Key): Span {
-  const isWithin = span.start <= rangeStart && rangeStart < span.end;
-  if (!isWithin || !spanContains(TABLES_SPAN, rangeStart)) return span;
-  return { start: keyAfter(rangeStart), end: span.end };
+/**
+ * TXN-16: admitted at `ts`, so that the clock is beyond it and the ceiling covers it, and nobody holds anything at or
+ * below it: all that it could ever see in the whole range has been applied here.
+ */
+function settledAt(replica: Replica, office: Office, ts: Timestamp): LogPosition | undefined {
+  if (office.pending.hasAtOrBelow(ts)) return undefined;
+  const { appliedIndex: index, appliedTerm: term } = replica.state;
+  return { index, term };
 }
 
 /** Has anything in the spans changed in (`fromTs`, `toTs`]? A snapshot read at `toTs` in all other respects. */
@@ -235,26 +220,4 @@ function firstSpanWriter(
     if (holder !== undefined) return holder;
   }
   return undefined;
-}
-
-function valuesOf(replica: Replica, keys: readonly Key[], ts: Timestamp): MaybePromise<RangeReply> {
-  const { mvcc } = replica.host;
-  const values: (Uint8Array | undefined)[] = [];
-  for (const key of keys) {
-    const value = mvcc.get(key, ts);
-    if (isPromise(value)) return valuesSlow(replica, keys, ts);
-    values.push(value);
-  }
-  return { kind: 'values', values };
-}
-
-async function valuesSlow(
-  replica: Replica,
-  keys: readonly Key[],
-  ts: Timestamp,
-): Promise<RangeReply> {
-  const { mvcc } = replica.host;
-  const values: (Uint8Array | undefined)[] = [];
-  for (const key of keys) values.push(await mvcc.get(key, ts));
-  return { kind: 'values', values };
 }

@@ -124,6 +124,12 @@ export class PendingWrites {
     return this.#spanWriter(span, upTo, except);
   }
 
+  /** Whether anyone holds anything at or below `upTo`. */
+  hasAtOrBelow(upTo: Timestamp): boolean {
+    for (const { ts } of this.#all.values()) if (ts <= upTo) return true;
+    return false;
+  }
+
   /** What is in flight for the key; undefined: nothing that writes it. */
   inFlight(key: Key): InFlight | undefined {
     if (this.#withSpans.size > 0) {

@@ -7,6 +7,7 @@
  * nothing is stepped or applied; afterwards the Raft node is made anew behind it.
  */
 import { assert } from '../../src/base/assert.ts';
+import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isPromise } from '../../src/base/maybe-promise.ts';
 import type { NodeId, RangeId } from '../../src/base/ids.ts';
 import { isBroken } from '../../src/base/mutant.ts';
@@ -14,6 +15,7 @@ import type { Timestamp } from '../../src/base/timestamp.ts';
 import { TS_ZERO, maxTimestamp } from '../../src/base/timestamp.ts';
 import type { Env } from '../../src/env/env.ts';
 import type { LogAppend, LogEntry, RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
+import type { LogPosition, RangeReply } from '../range/requests.ts';
 import { decodeMessage, encodeMessage } from '../raft/codec.ts';
 import type { Entry, Message } from '../raft/messages.ts';
 import { configurationOf } from '../raft/quorum.ts';
@@ -29,6 +31,8 @@ import {
 import type { RangeState } from '../replica/range-state.ts';
 import type { RaftHandle, ReplicaHost } from '../replica/replica.ts';
 import { Replica } from '../replica/replica.ts';
+import type { Settled, SnapshotRead } from '../replica/settled-read.ts';
+import { readSettled } from '../replica/settled-read.ts';
 
 export interface GroupPorts {
   readonly env: Env;
@@ -184,6 +188,18 @@ export class RaftGroup {
 
   reportUnreachable(peer: NodeId): void {
     this.#raft.reportUnreachable(peer);
+  }
+
+  /** TXN-16; undefined: this replica cannot answer (now). */
+  readSettled(request: SnapshotRead, settled: Settled): MaybePromise<RangeReply> | undefined {
+    return this.hasData ? readSettled(this.replica, request, settled) : undefined;
+  }
+
+  /** Somebody who knows has said that the entry is committed. */
+  learnCommitted({ index, term }: LogPosition): void {
+    if (this.#isInstalling || index <= this.#raft.commitIndex) return;
+    this.#raft.learnCommitted(index, term);
+    this.#ports.schedule(this);
   }
 
   hasWork(): boolean {
@@ -374,6 +390,7 @@ export class RaftGroup {
     this.#quietTicks = 0;
     this.#clearApplyQueue();
     this.#wasLeader = false;
+    this.replica.installs++;
     this.replica.onFollower();
   }
 

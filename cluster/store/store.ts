@@ -27,9 +27,10 @@ import type { Mvcc } from '../../storage/mvcc/mvcc.ts';
 import type { RaftLogStore } from '../../storage/raftlog/raft-log-store.ts';
 import type { ClockCeiling } from '../clock/clock-ceiling.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
-import type { RangeReply, RangeRequest } from '../range/requests.ts';
+import type { LogPosition, RangeReply, RangeRequest } from '../range/requests.ts';
 import { RangeState } from '../replica/range-state.ts';
 import type { ReplicaHost } from '../replica/replica.ts';
+import type { Settled, SnapshotRead } from '../replica/settled-read.ts';
 import type { RaftOptions } from '../raft/raft-node.ts';
 import { RaftGroup } from './raft-group.ts';
 import type { GroupLog, GroupPorts, Persisting } from './raft-group.ts';
@@ -161,6 +162,20 @@ export class Store {
       return mvcc.whenRoom().then(() => this.handle(request, cancellation));
     }
     return group.replica.handle(request, cancellation);
+  }
+
+  /** A read of a range that is settled at its timestamp (TXN-16); undefined: the leader has to be asked. */
+  readSettled(
+    range: RangeId,
+    request: SnapshotRead,
+    settled: Settled,
+  ): MaybePromise<RangeReply> | undefined {
+    return this.#groups.get(range)?.readSettled(request, settled);
+  }
+
+  /** A leader has said that the entry is committed. */
+  learnCommitted(range: RangeId, position: LogPosition): void {
+    this.#groups.get(range)?.learnCommitted(position);
   }
 
   /** Descriptors of all replicas here, in key order; bounded by what a reply may carry. */

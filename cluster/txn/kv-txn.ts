@@ -36,10 +36,11 @@ import { commitTxn } from './commit.ts';
 import type { Outcome, Stay } from './contention-gate.ts';
 import { Grants } from './grants.ts';
 import type { SnapshotPlace } from './open-snapshots.ts';
-import { getAcrossRanges } from './range-gets.ts';
+import { getKeys } from './range-gets.ts';
 import { LockAsker, lockRefusal } from './lock-asker.ts';
 import { ReadSet } from './read-set.ts';
 import { revalidate } from './revalidation.ts';
+import { SettledReads } from './settled-reads.ts';
 import { TxnFences } from './txn-fences.ts';
 import { TxnCursor } from './txn-cursor.ts';
 import type { TxnServices } from './txn-services.ts';
@@ -58,6 +59,7 @@ export class ClusterTxn implements KvTxn {
   readonly #cancellation: Cancellation;
   readonly #writes = new WriteBuffer();
   readonly #reads = new ReadSet();
+  readonly #settled: SettledReads;
   /** Made with the first lock, as what follows: most transactions are small, and many lock nothing. */
   #lockedKeys: Set<Key> | undefined;
   readonly #grants = new Grants();
@@ -78,6 +80,7 @@ export class ClusterTxn implements KvTxn {
 
   constructor(services: TxnServices, options: BeginOptions) {
     this.#services = services;
+    this.#settled = new SettledReads(services);
     this.#options = options;
     this.#cancellation = cancellationOf(options.signal);
     const isStarving = (options.contention?.lossesInARow ?? 0) >= SHARE_AFTER_LOSSES;
@@ -164,6 +167,7 @@ export class ClusterTxn implements KvTxn {
     return new TxnCursor(
       {
         router: this.#services.router,
+        reads: this.#settled,
         writes: this.#writes,
         cancellation: this.#cancellation,
         readTs: () => this.readTs(),
@@ -198,28 +202,12 @@ export class ClusterTxn implements KvTxn {
     ts: Timestamp,
     table: TableFence | undefined,
   ): MaybePromise<readonly (Uint8Array | undefined)[]> {
-    const { router } = this.#services;
-    const first = keys[0];
-    if (first === undefined) return [];
-    const descriptor = router.find(first);
-    if (!spanHasAll(descriptor, keys)) return this.#fetchSlow(keys, ts, table);
     const at = isBroken('TXN-2') ? this.#services.hlc.read() : ts;
-    const request = { kind: 'get', keys, ts: at, fences: this.#fences.asked(table) } as const;
-    const reply = router.send(descriptor, request, this.#sendOptions());
-    return thenMaybe(reply, (answer) => {
-      this.#check(answer);
-      if (answer.kind === 'values') return answer.values;
-      return this.#fetchSlow(keys, ts, table);
-    });
-  }
-
-  #fetchSlow(
-    keys: readonly Key[],
-    ts: Timestamp,
-    table: TableFence | undefined,
-  ): Promise<(Uint8Array | undefined)[]> {
-    return getAcrossRanges(this.#services, keys, {
-      ...{ ts, fences: this.#fences.asked(table), options: this.#sendOptions() },
+    return getKeys(this.#services, keys, {
+      ts: at,
+      fences: this.#fences.asked(table),
+      options: this.#sendOptions(),
+      reads: this.#settled,
       check: (reply) => this.#check(reply),
     });
   }

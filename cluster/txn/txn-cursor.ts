@@ -12,6 +12,7 @@ import type { KvCursor, KvRow, ScanOptions, TableFence } from '../../src/kv/kv-c
 import { KvError } from '../../src/kv/kv-errors.ts';
 import type { RangeRouter } from '../range/range-router.ts';
 import type { RangeReply, Write } from '../range/requests.ts';
+import type { SettledReads } from './settled-reads.ts';
 import { REQUEST_TIMEOUT_MS } from './txn-services.ts';
 import type { WriteBuffer } from './write-buffer.ts';
 
@@ -21,6 +22,7 @@ const MOVES_MAX = 200;
 
 export interface CursorPorts {
   readonly router: RangeRouter;
+  readonly reads: SettledReads;
   readonly writes: WriteBuffer;
   readonly cancellation: Cancellation;
   readTs(): MaybePromise<Timestamp>;
@@ -57,7 +59,7 @@ export class TxnCursor implements KvCursor {
   }
 
   #fetch(ts: Timestamp): MaybePromise<readonly KvRow[] | undefined> {
-    const { router, cancellation } = this.#ports;
+    const { router, reads, cancellation } = this.#ports;
     const descriptor = this.#isReverse
       ? router.findBefore(this.#left.end)
       : router.find(this.#left.start);
@@ -65,7 +67,7 @@ export class TxnCursor implements KvCursor {
     if (span === undefined) throw new KvError('unavailable', 'no range holds the span');
     // Own deletions may use up rows: ask for a few more than are wanted.
     const limitRows = Math.min(BATCH_ROWS, this.#limit + (this.#ports.writes.isEmpty ? 0 : 16));
-    const reply = router.send(
+    const reply = reads.send(
       descriptor,
       {
         kind: 'scan',

@@ -12,6 +12,7 @@ import type { LockCensus } from './lock-census.ts';
 import type { OpenSnapshots } from './open-snapshots.ts';
 import type { Recovery } from './recovery.ts';
 import type { SchemaNews } from './schema-news.ts';
+import type { OwnReplicas } from './settled-reads.ts';
 
 export interface TxnServices {
   readonly self: NodeId;
@@ -20,6 +21,7 @@ export interface TxnServices {
   readonly clock: QuorumClock;
   readonly router: RangeRouter;
   readonly sender: RangeSender;
+  readonly replicas: OwnReplicas;
   readonly recovery: Recovery;
   readonly deadlocks: DeadlockDetector;
   readonly census: LockCensus;

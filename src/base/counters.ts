@@ -29,6 +29,7 @@ export class Counters {
   /* Requests of this gateway to leaders of ranges: here, or at another node. */
   rangeReadsLocal = 0;
   rangeReadsRemote = 0;
+  rangeReadsSettled = 0;
   rangeLocksLocal = 0;
   rangeLocksRemote = 0;
   rangePreparesLocal = 0;

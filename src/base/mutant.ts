@@ -29,7 +29,8 @@ export type Rule =
   | 'TXN-12'
   | 'TXN-13'
   | 'TXN-14'
-  | 'TXN-15';
+  | 'TXN-15'
+  | 'TXN-16';
 
 export function isBroken(rule: Rule): boolean {
   return mutantState.broken === rule;

@@ -20,6 +20,7 @@ export const PROBES = [
   'outcome: forgotten',
   'prepare: below the horizon',
   'prepare: met an outcome',
+  'read: settled, where it was asked',
   'read: the ceiling was in the way',
   'recovery: aborted',
   'recovery: committed',

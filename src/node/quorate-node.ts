@@ -309,6 +309,7 @@ export class QuorateNode {
       ids: new IdSource(self, hlc),
       gate: new ContentionGate(env),
       snapshots: this.#snapshots,
+      replicas: this.store,
       schemaNews: new SchemaNews(
         transport,
         members.filter((id) => id !== self),

@@ -52,6 +52,7 @@ const ATTACKS: readonly Attack[] = [
   { rule: 'TXN-12', workloads: ['batches'], faults: ['stuck link', 'shuffle'], seed: 9 },
   { rule: 'TXN-13', workloads: ['registers'], faults: ['shuffle'], seed: 1 },
   { rule: 'TXN-15', workloads: ['streams'], faults: [], seed: 1 },
+  { rule: 'TXN-16', workloads: ALL, seed: 1 },
 ];
 
 /** The first seed that fails. */

@@ -21,6 +21,7 @@ const EVENTS: readonly (readonly [event: Event, weights: readonly number[]])[] =
   [(cluster, _, id) => cluster.sync(id), [5, 20, 60]],
   [(cluster, _, __, name) => propose(cluster, name), [1, 10, 30]],
   [(cluster, _, id) => cluster.read(id), [4]],
+  [(cluster, random, id) => tell(cluster, random, id), [0, 2, 10]],
   [(cluster, random, id) => cluster.compact(id, random.int(0, 6)), [0, 1, 5]],
   [(cluster, random) => install(cluster, random), [2]],
   [(cluster, _, id) => cluster.crash(id), [0, 1, 5]],
@@ -42,6 +43,14 @@ function deliver(cluster: RaftCluster, random: Random): void {
 function propose(cluster: RaftCluster, name: string): void {
   const leader = cluster.leader();
   if (leader !== undefined) cluster.propose(leader.id, name);
+}
+
+/** A node that may be far behind, or ahead, says how far it knows the log to be committed. */
+function tell(cluster: RaftCluster, random: Random, id: number): void {
+  const { node } = cluster.at(random.int(1, cluster.members.length));
+  const term = node.termAt(node.commitIndex);
+  if (term !== undefined) cluster.at(id).node.learnCommitted(node.commitIndex, term);
+  cluster.collect(id);
 }
 
 function install(cluster: RaftCluster, random: Random): void {

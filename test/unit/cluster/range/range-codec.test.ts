@@ -58,9 +58,11 @@ const requests = fc.oneof(
   fc.record({ kind: fc.constant('describe'), ...route }),
 ) as fc.Arbitrary<unknown> as fc.Arbitrary<RangeRequest>;
 
+const position = fc.record({ index: fc.integer({ min: 1 }), term: number });
+const settled = fc.option(position, { nil: undefined });
 const value = fc.option(bytes, { nil: undefined });
 const replies = fc.oneof(
-  fc.record({ kind: fc.constant('values'), values: list(value) }),
+  fc.record({ kind: fc.constant('values'), values: list(value), settled }),
   fc.record({
     ...{ kind: fc.constant('locked'), rows: list(fc.record({ value, isGranted: fc.boolean() })) },
     ...{ grant, newestTs: number, hlc: number, isRevalidated: fc.boolean() },
@@ -72,6 +74,7 @@ const replies = fc.oneof(
   fc.record({
     ...{ kind: fc.constant('rows'), rows: list(fc.record({ key, value: bytes })) },
     resume: fc.option(key, { nil: undefined }),
+    settled,
   }),
   fc.record({ kind: fc.constant('revalidated'), isUnchanged: fc.boolean() }),
   fc.record({ kind: fc.constant('unavailable'), reason: fc.string() }),

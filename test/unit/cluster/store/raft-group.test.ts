@@ -4,6 +4,7 @@ import { decodeMessage, encodeMessage } from '../../../../cluster/raft/codec.ts'
 import type { Message } from '../../../../cluster/raft/messages.ts';
 import type { NodeId } from '../../../../src/base/ids.ts';
 import { nodeId } from '../../../../src/base/ids.ts';
+import type { Timestamp } from '../../../../src/base/timestamp.ts';
 import { RaftGroup } from '../../../../cluster/store/raft-group.ts';
 import { raftOptionsOf } from '../../../../src/node/quorate-node.ts';
 import { DEFAULT_SETTINGS } from '../../../../src/node/config.ts';
@@ -85,6 +86,15 @@ it('goes on with the entries behind its checkpoint, and can read those before it
   expect(log.firstIndex(group.rangeId)).toBe(90);
 });
 
+it('commits what a leader has said to be committed, if it has that very entry', async () => {
+  const { group } = await restart(new SimDisk(), [...span(90, 100, 5), ...span(101, 105, 7)]);
+  group.learnCommitted({ index: 103, term: 6 });
+  group.learnCommitted({ index: 106, term: 7 });
+  expect(group.raft.commitIndex).toBe(100);
+  group.learnCommitted({ index: 103, term: 7 });
+  expect(group.raft.commitIndex).toBe(103);
+});
+
 it.each([
   ['has entries of another history in the place of a snapshot', span(90, 105, 7)],
   ['has entries of another history that end before a snapshot', span(90, 99, 7)],
@@ -121,6 +131,18 @@ describe('a replica without data', () => {
     ask(group, { kind: 'timeoutNow' });
     for (let tick = 0; tick < 40; tick++) group.tick();
     expect(group.raft.role).toBe('follower');
+  });
+
+  it('answers no read, however far the log is known to be settled', async () => {
+    const { group } = await restart(new SimDisk(), span(90, 100, 5));
+    const read = (): unknown =>
+      group.readSettled(
+        { kind: 'get', keys: [], ts: 1 as Timestamp, fences: [] },
+        { generation: 0, index: 90 },
+      );
+    expect(read()).toMatchObject({ kind: 'values' });
+    group.isBroken = true;
+    expect(read()).toBeUndefined();
   });
 
   it('takes no snapshot that is older than what it had applied, for it has acknowledged more', async () => {
