@@ -10,6 +10,9 @@
  * acceptors than a majority needs, those that answered last; to the rest only if these take long. A lost round is sent
  * again, to all.
  *
+ * CLOCK-5: a node that leads every range under leases needs no round to gather: whatever was committed or read anywhere,
+ * its leader has given or been forwarded to the timestamp, and that leader is this node (ADR 0015).
+ *
  * CLOCK-1 is kept by `onRound`, the acceptor's side: it answers only what its durable ceiling covers. The wall
  * readings that arrive with the answers feed the guard of CLOCK-4: the median of the acceptors' wall clocks last heard
  * plus `maxClockAheadMs` caps how far the own wall clock lifts the HLC.
@@ -42,6 +45,8 @@ export interface ClockPeers {
   sendAnswer(to: NodeId, answer: RoundAnswer): void;
   /** A majority has been out of reach for a while. */
   isCutOff(): boolean;
+  /** This node leads all ranges in this step. */
+  leadsEverything(): boolean;
 }
 
 interface Waiter {
@@ -116,9 +121,19 @@ export class QuorumClock {
     return this.#join(ts);
   }
 
-  /** As `gather`, but throws `unavailable` when no majority answers for a while. */
-  tryGather(): Promise<Timestamp> {
-    return this.#join(TS_ZERO, true);
+  /** What `tryGather` would give, if that can be said at once (CLOCK-5). */
+  gathered(): Timestamp | undefined {
+    if (!this.#peers.leadsEverything()) return undefined;
+    reached('clock: a round was spared');
+    return this.reading();
+  }
+
+  /**
+   * A timestamp at or above everything that was committed, or read, before this call: that is enough for a snapshot or a
+   * fence. Throws `unavailable` when no majority answers for a while.
+   */
+  tryGather(): MaybePromise<Timestamp> {
+    return this.gathered() ?? this.#join(TS_ZERO, true);
   }
 
   /** As `publish`, but throws `unavailable`: then nobody knows whether `ts` is published. */

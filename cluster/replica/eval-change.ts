@@ -27,6 +27,7 @@ import type { ChangeRequest, RangeReply, Write } from '../range/requests.ts';
 import { waitInQueue } from './eval-lock.ts';
 import { answerApplied, refused } from './eval-prepare.ts';
 import type { Gated } from './fence-gate.ts';
+import { mustGather } from './fence-gate.ts';
 import type { Obstacle } from './leader-txn.ts';
 import { LeaderTxn } from './leader-txn.ts';
 import type { Office } from './office.ts';
@@ -60,7 +61,10 @@ export function changeRows(
 ): MaybePromise<RangeReply> {
   const { clock, hlc } = replica.host;
   hlc.forward(request.readTs);
-  const isGathered = clock.isMajorityWith(lockIdNode(request.lockId)) || isBroken('TXN-1');
+  const isGathered =
+    clock.isMajorityWith(lockIdNode(request.lockId)) ||
+    clock.gathered() !== undefined ||
+    isBroken('TXN-1');
   const job: ChangeJob = { replica, office, request, signal, isGathered, gated: undefined };
   if (!isGathered) return changeSlow(job, undefined);
   const run = runOnce(job);
@@ -124,7 +128,7 @@ function runOnce(job: ChangeJob): Run {
   if (isPromise(hasRun) || !hasRun || !txn.hasWrites) return answer(refused('elsewhere'));
   const writes = txn.takeWrites();
   if (job.gated === undefined) {
-    if (office.gate.needsGather || !job.isGathered) return { kind: 'gather', writes };
+    if (!job.isGathered || mustGather(office.gate, host.clock)) return { kind: 'gather', writes };
   } else if (!covers(job.gated, writes)) {
     // Other keys than the last time: it would go on for ever.
     return answer(refused('elsewhere'));

@@ -27,6 +27,7 @@ import { isUnchanged } from './eval-read.ts';
 import { isGrantGood } from './eval-lock.ts';
 import { moved } from './replies.ts';
 import { encodeFence } from './fence-cache.ts';
+import { mustGather } from './fence-gate.ts';
 import type { Office } from './office.ts';
 import type { Holder } from './pending-writes.ts';
 import { isPublishedByAppends } from './publication.ts';
@@ -156,7 +157,8 @@ function validateAndPropose(attempt: Attempt, deadlineMs: number): MaybePromise<
   const unchanged = isBroken('TXN-7') || isUnchanged(replica, attempt.reads, request.readTs);
   if (isPromise(unchanged)) return validateSlow(attempt, unchanged, again);
   if (!unchanged) return refused('conflict');
-  if (!attempt.isFenced && office.gate.needsGather) return gatherFirst(attempt, again);
+  if (!attempt.isFenced && mustGather(office.gate, replica.host.clock))
+    return gatherFirst(attempt, again);
   return proposeAttempt(attempt);
 }
 
@@ -179,7 +181,8 @@ async function validateSlow(
   }
   const { mvcc } = replica.host;
   if (reads.some((span) => mvcc.newerInMemory(span, request.readTs))) return refused('conflict');
-  if (!attempt.isFenced && office.gate.needsGather) return gatherFirst(attempt, again);
+  if (!attempt.isFenced && mustGather(office.gate, replica.host.clock))
+    return gatherFirst(attempt, again);
   return proposeAttempt(attempt);
 }
 

@@ -7,6 +7,7 @@
  */
 import { ChurnMap } from '../../src/base/churn-map.ts';
 import { isBroken } from '../../src/base/mutant.ts';
+import type { QuorumClock } from '../clock/quorum-clock.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { spanContains, spansOverlap } from '../../src/base/span.ts';
 
@@ -77,4 +78,12 @@ export class FenceGate {
     this.#waiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+/** Whether a write has to gather first; where that needs no round (CLOCK-5) it is done by asking. */
+export function mustGather(gate: FenceGate, clock: QuorumClock): boolean {
+  if (!gate.needsGather) return false;
+  if (clock.gathered() === undefined) return true;
+  gate.coveredReads = gate.latestReads;
+  return false;
 }

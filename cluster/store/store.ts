@@ -36,6 +36,7 @@ import { RaftGroup } from './raft-group.ts';
 import type { GroupLog, GroupPorts, Persisting } from './raft-group.ts';
 import { INSTALLING_BLOB, STATE_BLOB } from './snapshot-transfer.ts';
 import { RangeFinder } from './range-finder.ts';
+import { leadsEverything } from './sole-leader.ts';
 import { VersionCollector } from './version-collector.ts';
 
 export interface StorePorts {
@@ -142,6 +143,11 @@ export class Store {
   /** Old versions deleted since the start. */
   get versionsCollected(): number {
     return this.#collector.deletedTotal;
+  }
+
+  /** CLOCK-5. */
+  leadsEverything(): boolean {
+    return leadsEverything(this.#groups);
   }
 
   group(range: RangeId): RaftGroup | undefined {

@@ -98,15 +98,10 @@ export class ClusterTxn implements KvTxn {
   }
 
   /** TXN-1, when it is first needed: an opening request for locks may have spared it. */
-  #gather(): Promise<Timestamp> {
+  #gather(): MaybePromise<Timestamp> {
     this.#live();
-    const { clock, hlc } = this.#services;
-    const gather = (): Promise<Timestamp> => {
-      this.#enterSnapshot();
-      return isBroken('TXN-1') ? Promise.resolve(hlc.read()) : clock.tryGather();
-    };
-    const entering = this.#enter();
-    const gathering = isPromise(entering) ? entering.then(gather) : gather();
+    const gathering = thenMaybe(this.#enter(), () => this.#askClock());
+    if (!isPromise(gathering)) return this.#open(gathering);
     this.#gathering = gathering.then(
       (ts) => {
         this.#gathering = undefined;
@@ -118,6 +113,12 @@ export class ClusterTxn implements KvTxn {
       },
     );
     return this.#gathering;
+  }
+
+  #askClock(): MaybePromise<Timestamp> {
+    const { clock, hlc } = this.#services;
+    this.#enterSnapshot();
+    return isBroken('TXN-1') ? hlc.read() : clock.tryGather();
   }
 
   /** Before a snapshot is asked for. */

@@ -8,6 +8,7 @@ export type Rule =
   | 'CLOCK-1'
   | 'CLOCK-2'
   | 'CLOCK-4'
+  | 'CLOCK-5'
   | 'LEASE-1'
   | 'LEASE-2'
   | 'LEASE-3'

@@ -7,6 +7,7 @@ import { probeState } from './probe-state.ts';
 export const PROBES = [
   'change: the one before it was not proposed',
   'change: waited for a record',
+  'clock: a round was spared',
   'clock: a round was widened',
   'commit: the outcome was not known',
   'commit: regrouped after a split',

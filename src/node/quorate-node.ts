@@ -219,6 +219,7 @@ export class QuorateNode {
       sendRound: (to: NodeId, request: RoundRequest) => transport.cast(to, 'clock.round', request),
       sendAnswer: (to: NodeId, answer: RoundAnswer) => transport.cast(to, 'clock.answer', answer),
       isCutOff: () => this.#majority.isCutOff,
+      leadsEverything: () => this.store.leadsEverything(),
     };
     const clock = new QuorumClock(
       { env: this.#env, hlc: this.hlc, ceiling, peers },

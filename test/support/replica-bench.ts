@@ -72,6 +72,7 @@ export class ReplicaBench {
       sendRound: () => undefined,
       sendAnswer: () => undefined,
       isCutOff: () => false,
+      leadsEverything: () => false,
     };
     const clock = new QuorumClock({ env, hlc: this.hlc, ceiling, peers }, this.self, [this.self]);
     const descriptor = {
