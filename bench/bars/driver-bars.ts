@@ -9,11 +9,11 @@ import type { Target } from '../driver/target.ts';
 import { EtcdWorkload } from '../peers/etcd-workload.ts';
 import type { EtcdOperation } from '../peers/etcd-workload.ts';
 import { whyNoEtcd } from '../peers/etcd.ts';
+import { SplitTable } from '../pipeline/split-table.ts';
 import type { Workload } from '../workload.ts';
 import { Bank } from '../workloads/bank.ts';
 import { pointRead, pointWrite } from '../workloads/key-value.ts';
 import type { Bar, Cell, CellRun, Group, Sample } from './bar.ts';
-import { SplitTable } from '../pipeline/split-table.ts';
 import { measureFloor } from './floor.ts';
 import type { Resources } from './resources.ts';
 

@@ -10,8 +10,8 @@
  * acceptors than a majority needs, those that answered last; to the rest only if these take long. A lost round is sent
  * again, to all.
  *
- * CLOCK-5: a node that leads every range under leases needs no round to gather: whatever was committed or read anywhere,
- * its leader has given or been forwarded to the timestamp, and that leader is this node (ADR 0015).
+ * CLOCK-5: a node that leads every range under leases needs no round to gather: whatever was committed anywhere, the
+ * leader of its range has given its timestamp or been forwarded to it, and that leader is this node (ADR 0015).
  *
  * CLOCK-1 is kept by `onRound`, the acceptor's side: it answers only what its durable ceiling covers. The wall
  * readings that arrive with the answers feed the guard of CLOCK-4: the median of the acceptors' wall clocks last heard
@@ -129,8 +129,8 @@ export class QuorumClock {
   }
 
   /**
-   * A timestamp at or above everything that was committed, or read, before this call: that is enough for a snapshot or a
-   * fence. Throws `unavailable` when no majority answers for a while.
+   * A timestamp at or above every one that was committed and revealed before this call, which is enough for a snapshot or
+   * a fence: without a round where `gathered` says it (CLOCK-5). Throws `unavailable` when no majority answers for a while.
    */
   tryGather(): MaybePromise<Timestamp> {
     return this.gathered() ?? this.#join(TS_ZERO, true);

@@ -419,7 +419,7 @@ function readLocked(reader: ByteReader): LockedReply {
   };
 }
 
-/** The keys as one string, which the reader slices: that costs it a tenth of asking the buffer for each. */
+/** The keys as one string, which the reader slices: it asks the buffer once, and not for each. */
 function writeRows(out: ByteWriter, { rows, resume, settled }: RowsReply): void {
   writePosition(out, settled);
   out.u8(resume === undefined ? 0 : 1);

@@ -1,6 +1,6 @@
 /**
- * CLOCK-5: does this node lead every range there is, under leases that hold in this very step? Then nobody else can have
- * committed or read anything since it took office that its clock has not been forwarded to (ADR 0015).
+ * CLOCK-5: does this node lead every range there is, under leases that hold in this very step? Then nothing is committed
+ * anywhere whose timestamp is above its clock (ADR 0015).
  *
  * What it does not do: count ranges beyond a few; a node that leads many is rarely alone, and looking costs time.
  */
