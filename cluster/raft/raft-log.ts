@@ -143,13 +143,15 @@ export class RaftLog {
 
   /**
    * Where to compact to when more than `bytesMax` are in memory, not above `limit`: a quarter goes at once, so that
-   * the array is not moved for every entry.
+   * the array is not moved for every entry. A log that has just been read is far above the bound while its first entries
+   * are applied: then a quarter of the entries waits to be let go together.
    */
   trimIndex(bytesMax: number, limit: number): number {
     let index = this.#boundaryIndex;
     if (this.#bytes <= bytesMax) return index;
-    let excess = this.#bytes - bytesMax * 0.75;
     const end = Math.min(limit, this.#persisted);
+    if ((end - index) * 4 < this.#entries.length) return index;
+    let excess = this.#bytes - bytesMax * 0.75;
     while (excess > 0 && index < end) {
       const entry = this.#entries[index - this.#boundaryIndex];
       if (entry !== undefined) excess -= entryBytes(entry);

@@ -325,6 +325,23 @@ describe('the log', () => {
     expect(node.lastIndex - node.firstIndex).toBeLessThan(10);
     expect(node.lastIndex - node.firstIndex).toBeGreaterThan(4);
   });
+
+  it('a long log that was read at the start is let go of in few pieces while it is applied', () => {
+    const count = 2000;
+    const entries = entriesOf(Array.from({ length: count }, () => 1));
+    const long = { tailBytesMax: 1000, applyBytesMax: 1e9 };
+    const node = makeNode({ entries, hardState: { term: 1, vote: 0 } }, long);
+    node.step(heartbeat(1, count));
+    const { committed } = node.ready();
+    expect(committed).toHaveLength(count);
+    const firsts = new Set<number>();
+    for (const { index } of committed) {
+      node.applied(index);
+      firsts.add(node.firstIndex);
+    }
+    expect(firsts.size).toBeLessThan(30);
+    expect(node.lastIndex - node.firstIndex).toBeLessThan(30);
+  });
 });
 
 describe('roles', () => {
