@@ -1,18 +1,18 @@
 /**
  * The versions applied since a moment: one of the two tables in front of the engine. A map answers point reads, a
- * list of sorted blocks answers spans; a key has a chain of versions, newest first, nearly always of one. Values are
- * copied into the table's own chunks, so that no network frame is kept alive by a row of it.
+ * list of sorted blocks (`entry-blocks.ts`) answers spans; a key has a chain of versions, newest first, nearly always of
+ * one. Values are copied into the table's own chunks, so that no network frame is kept alive by a row of it.
  *
- * Each block knows the highest timestamp in it, so that a validation skips most of a span. Synchronous; positions
- * (`TableCursor`) hold until the next change of the table, so they are never kept across an await.
+ * Synchronous; positions (`TableCursor`) hold until the next change of the table, so they are never kept across an await.
  */
 import type { TxnId } from '../../src/base/ids.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
+import type { MemEntry, TableCursor } from './entry-blocks.ts';
+import { EntryBlocks } from './entry-blocks.ts';
 import { isNewer } from './mvcc-key.ts';
 import type { VersionInfo } from './mvcc-types.ts';
 
-const BLOCK_MAX = 128;
 const CHUNK_BYTES = 256 << 10;
 /** Larger values get memory of their own. */
 const CHUNKED_VALUE_MAX = 16 << 10;
@@ -33,17 +33,6 @@ export interface MemVersion {
   older: MemVersion | undefined;
 }
 
-export interface MemEntry {
-  readonly key: Key;
-  newest: MemVersion;
-  block: Block;
-}
-
-interface Block {
-  entries: MemEntry[];
-  tsMax: number;
-}
-
 export class MemoryTable {
   /** The highest timestamp applied to the store before this table began. */
   readonly floorTs: Timestamp;
@@ -51,8 +40,7 @@ export class MemoryTable {
   readonly staged = new Map<Key, Buffer>();
   readonly unstaged = new Set<Key>();
   readonly #entries = new Map<Key, MemEntry>();
-  /** In key order, none empty. */
-  #blocks: Block[] = [];
+  readonly #blocks = new EntryBlocks();
   #chunk: Buffer = Buffer.alloc(0);
   #chunkUsed = 0;
   #bytes = 0;
@@ -99,11 +87,16 @@ export class MemoryTable {
     const version = this.#store(value, { ts, txnId, isHistorical, older });
     this.#bytes += VERSION_BYTES + version.length;
     if (entry === undefined) {
-      this.#insert(key, version);
+      const added: MemEntry = { key, newest: version, block: undefined };
+      this.#entries.set(key, added);
+      this.#blocks.add(added);
+      this.#bytes += ENTRY_BYTES + key.length;
+    } else if (newer !== undefined) {
+      newer.older = version;
     } else {
-      if (newer === undefined) entry.newest = version;
-      else newer.older = version;
-      if (ts > entry.block.tsMax) entry.block.tsMax = ts;
+      entry.newest = version;
+      const { block } = entry;
+      if (block !== undefined && ts > block.tsMax) block.tsMax = ts;
     }
   }
 
@@ -125,85 +118,28 @@ export class MemoryTable {
   /** Whether a version in the span is above `afterTs`. */
   hasNewer(span: Span, afterTs: Timestamp): boolean {
     if (isPoint(span)) return (this.newest(span.start)?.ts ?? -1) > afterTs;
-    const first = this.#blockFor(span.start);
-    for (let b = first; b < this.#blocks.length; b++) {
-      const block = this.#blocks[b];
-      const start = block?.entries[0];
-      if (block === undefined || start === undefined || start.key >= span.end) return false;
-      if (block.tsMax <= afterTs) continue;
-      for (const { key, newest } of block.entries) {
-        if (newest.ts > afterTs && key >= span.start && key < span.end) return true;
-      }
-    }
-    return false;
+    return this.#blocks.hasNewer(span, afterTs);
   }
 
   /** Estimated bytes of keys and values in a span, by whole blocks at its ends. */
   bytesIn(span: Span): number {
-    let count = 0;
-    for (let b = this.#blockFor(span.start); b < this.#blocks.length; b++) {
-      const block = this.#blocks[b];
-      const start = block?.entries[0];
-      if (block === undefined || start === undefined || start.key >= span.end) break;
-      count += block.entries.length;
-    }
-    return this.size === 0 ? 0 : Math.round((count / this.size) * this.#bytes);
+    if (this.size === 0) return 0;
+    return Math.round((this.#blocks.countIn(span) / this.size) * this.#bytes);
   }
 
   /** Forgets every version in a span. */
   removeSpan(span: Span): void {
-    const kept: Block[] = [];
-    for (const block of this.#blocks) {
-      const entries = block.entries.filter((entry) => {
-        if (entry.key < span.start || entry.key >= span.end) return true;
-        this.#forget(entry);
-        return false;
-      });
-      block.entries = entries;
-      if (entries.length > 0) kept.push(block);
-    }
-    this.#blocks = kept;
+    this.#blocks.removeSpan(span, (entry) => this.#forget(entry));
   }
 
   /** At the first entry at or above `start`, moving up. */
   cursorFrom(start: Key): TableCursor {
-    const block = this.#blockFor(start);
-    const index = lowerBound(this.#blocks[block]?.entries ?? [], start);
-    return new TableCursor(this.#blocks, block, index, 1);
+    return this.#blocks.cursorFrom(start);
   }
 
   /** At the last entry below `end`, moving down. */
   cursorBelow(end: Key): TableCursor {
-    const block = this.#blockFor(end);
-    const index = lowerBound(this.#blocks[block]?.entries ?? [], end) - 1;
-    return new TableCursor(this.#blocks, block, index, -1);
-  }
-
-  #insert(key: Key, version: MemVersion): void {
-    this.#bytes += ENTRY_BYTES + key.length;
-    const at = this.#blockFor(key);
-    let block = this.#blocks[at];
-    if (block === undefined) {
-      block = { entries: [], tsMax: 0 };
-      this.#blocks.push(block);
-    }
-    let index = lowerBound(block.entries, key);
-    if (block.entries.length >= BLOCK_MAX) {
-      const isAppend = at === this.#blocks.length - 1 && index === block.entries.length;
-      // A load in key order leaves full blocks behind instead of half ones.
-      const upper = block.entries.splice(isAppend ? block.entries.length : BLOCK_MAX >>> 1);
-      const next: Block = { entries: upper, tsMax: isAppend ? 0 : block.tsMax };
-      for (const moved of upper) moved.block = next;
-      this.#blocks.splice(at + 1, 0, next);
-      if (isAppend || index > block.entries.length) {
-        index -= block.entries.length;
-        block = next;
-      }
-    }
-    const entry: MemEntry = { key, newest: version, block };
-    block.entries.splice(index, 0, entry);
-    if (version.ts > block.tsMax) block.tsMax = version.ts;
-    this.#entries.set(key, entry);
+    return this.#blocks.cursorBelow(end);
   }
 
   #store(
@@ -235,52 +171,6 @@ export class MemoryTable {
       this.#bytes -= VERSION_BYTES + at.length;
     }
   }
-
-  /** The last block whose first key is at or below `key`, or the first one. */
-  #blockFor(key: Key): number {
-    let low = 0;
-    let high = this.#blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      const first = this.#blocks[middle]?.entries[0];
-      if (first !== undefined && first.key <= key) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-}
-
-/** A place in a table. Valid until the table changes. */
-export class TableCursor {
-  readonly #blocks: readonly Block[];
-  readonly #step: 1 | -1;
-  #block: number;
-  #index: number;
-  /** The entry at this place; undefined past the end. */
-  entry: MemEntry | undefined;
-
-  constructor(blocks: readonly Block[], block: number, index: number, step: 1 | -1) {
-    this.#blocks = blocks;
-    this.#block = block;
-    this.#index = index;
-    this.#step = step;
-    this.#settle();
-  }
-
-  move(): void {
-    this.#index += this.#step;
-    this.#settle();
-  }
-
-  #settle(): void {
-    this.entry = this.#blocks[this.#block]?.entries[this.#index];
-    if (this.entry !== undefined) return;
-    this.#block += this.#step;
-    const entries = this.#blocks[this.#block]?.entries;
-    if (entries === undefined) return;
-    this.#index = this.#step === 1 ? 0 : entries.length - 1;
-    this.entry = entries[this.#index];
-  }
 }
 
 /** The first of a chain at or below `ts`. */
@@ -303,18 +193,4 @@ export function infoOf(version: MemVersion): VersionInfo {
 export function isPoint(span: Span): boolean {
   const { start, end } = span;
   return end.length === start.length + 1 && end.endsWith('\0') && end.startsWith(start);
-}
-
-function lowerBound(entries: readonly MemEntry[], key: Key): number {
-  let low = 0;
-  let high = entries.length;
-  const last = entries[high - 1];
-  if (last !== undefined && last.key < key) return high;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const at = entries[middle];
-    if (at !== undefined && at.key < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -21,7 +21,8 @@
 import type { Engine } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import type { CheckpointPace } from './checkpoint-pace.ts';
-import type { MemEntry, MemoryTable, MemVersion } from './memory-table.ts';
+import type { MemEntry } from './entry-blocks.ts';
+import type { MemoryTable, MemVersion } from './memory-table.ts';
 import { infoOf } from './memory-table.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MIN, keyAfter } from '../../src/base/span.ts';

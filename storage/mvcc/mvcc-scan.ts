@@ -18,9 +18,10 @@ import type { Key, Span } from '../../src/base/span.ts';
 import { KEY_MAX, keyAfter } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { TableCursor } from './entry-blocks.ts';
 import type { Head, HeadCache, HeadRun } from './head-cache.ts';
 import { firstHeadFrom, headOf } from './head-cache.ts';
-import type { MemoryTable, MemVersion, TableCursor } from './memory-table.ts';
+import type { MemoryTable, MemVersion } from './memory-table.ts';
 import { infoOf, valueOf, visible } from './memory-table.ts';
 import {
   decodeHead,

@@ -5,7 +5,7 @@ import type { Key } from '../../../../src/base/span.ts';
 import { KEY_MAX, KEY_MIN, keyAfter, pointSpan } from '../../../../src/base/span.ts';
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../../../src/base/timestamp.ts';
-import type { TableCursor } from '../../../../storage/mvcc/memory-table.ts';
+import type { TableCursor } from '../../../../storage/mvcc/entry-blocks.ts';
 import { isPoint, MemoryTable, valueOf } from '../../../../storage/mvcc/memory-table.ts';
 
 const ALL = { start: KEY_MIN, end: KEY_MAX };
@@ -42,6 +42,46 @@ describe('MemoryTable', () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it('keeps many keys in order that came between two looks, in few blocks and in many', () => {
+    const table = new MemoryTable(TS_ZERO);
+    const seen = new Set<number>();
+    // Each batch is larger than what may wait, and cuts blocks that the ones before have made.
+    for (const [step, from] of [
+      [2, 0],
+      [7, 5000],
+      [3, 1],
+      [1, 4000],
+    ] as const) {
+      for (let i = 0; i < 5000; i++) {
+        const number = (from + i * step * 7919) % 10_000;
+        seen.add(number);
+        table.put(name(number), null, id(step), false);
+      }
+      const sorted = [...seen].sort((a, b) => a - b).map(name);
+      expect(keysOf(table.cursorFrom(KEY_MIN))).toEqual(sorted);
+      expect(keysOf(table.cursorBelow(KEY_MAX))).toEqual(sorted.reverse());
+    }
+  });
+
+  it('knows what is new in a span while keys wait for their places, and after', () => {
+    const table = new MemoryTable(TS_ZERO);
+    for (let i = 0; i < 9000; i += 3) table.put(name(i), null, id(100), false);
+    const hasNewer = (from: number, to: number, ts: number): boolean =>
+      table.hasNewer({ start: name(from), end: name(to) }, ts as Timestamp);
+    // One alone into a block that has room, then as many as cut it.
+    for (let i = 0; i < 300; i++) {
+      const number = 4000 + i;
+      if (number % 3 === 0) continue;
+      table.put(name(number), null, id(200 + i), false);
+      expect(hasNewer(number, number + 1, 199)).toBe(true);
+      expect(hasNewer(0, 4000, 100)).toBe(false);
+      expect(hasNewer(number + 1, 9000, 100)).toBe(false);
+    }
+    // A newer version of a key that has its place.
+    table.put(name(3000), null, id(900), false);
+    expect(hasNewer(2500, 3500, 899)).toBe(true);
   });
 
   it('keeps a chain newest first and takes a version only once', () => {
