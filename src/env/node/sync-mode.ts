@@ -20,7 +20,7 @@ const PROBE_EVERY = 128;
 /** The loop's work is measured over at least so much. */
 const WINDOW_MS = 50;
 /** Above this share of its time the loop is too busy to wait. */
-const BUSY_SHARE = 0.7;
+const BUSY_SHARE = 0.6;
 
 export class SyncMode {
   readonly #loopTimes: () => LoopTimes;

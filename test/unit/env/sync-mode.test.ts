@@ -45,6 +45,8 @@ describe('syncs', () => {
     const loop = new Loop();
     expect(loop.inPlace(1000, 0.15, 0.9, 0.1)).toBeLessThan(100);
     expect(loop.inPlace(1000, 0.15)).toBeGreaterThan(900);
+    expect(loop.inPlace(1000, 0.15, 0.75, 0.25)).toBeLessThan(100);
+    expect(loop.inPlace(1000, 0.15, 0.55, 0.45)).toBeGreaterThan(900);
   });
 
   it('do not count as work of the loop themselves', () => {
