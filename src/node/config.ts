@@ -60,7 +60,7 @@ export const DEFAULT_SETTINGS: NodeSettings = {
   reads: 'lease',
   connectionsMax: 1000,
   logSegmentBytes: 64 << 20,
-  checkpointSpreadMs: 15_000,
+  checkpointSpreadMs: 40_000,
   retentionMs: 3_600_000,
   maxClockAheadMs: 500,
 };

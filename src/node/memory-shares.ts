@@ -54,10 +54,10 @@ type Bounded = Exclude<keyof MemoryShares, 'blockCacheBytes'>;
 
 const SHARES: Readonly<Record<Bounded, Share>> = {
   // V8 chooses 4 GiB by itself where there is plenty; larger heaps are collected in longer pauses.
-  oldSpaceBytes: { parts: 64, maxBytes: 4096 * MIB, times: 1 },
+  oldSpaceBytes: { parts: 54, maxBytes: 4096 * MIB, times: 1 },
   semiSpaceBytes: { parts: 2, maxBytes: 32 * MIB, times: 3 },
-  // A restart applies again what they held.
-  memoryTableBytes: { parts: 3, maxBytes: 256 * MIB, times: 2.25 },
+  // What changes often is written the less often the larger they are, but a restart applies again what they held.
+  memoryTableBytes: { parts: 8, maxBytes: 256 * MIB, times: 2.25 },
   headCacheBytes: { parts: 2, maxBytes: 1024 * MIB, times: 1 },
   writeBufferBytes: { parts: 1, maxBytes: 64 * MIB, times: 2 },
   raftTailBytes: { parts: 2, maxBytes: 128 * MIB, times: 0 },

@@ -27,7 +27,7 @@ function inMib(shares: MemoryShares): Record<string, number> {
 describe('the shares of a budget', () => {
   it('of the default one', () => {
     expect(inMib(sharesOf(DEFAULT_MEMORY_BYTES))).toEqual({
-      ...{ oldSpaceBytes: 1024, semiSpaceBytes: 32, memoryTableBytes: 48 },
+      ...{ oldSpaceBytes: 864, semiSpaceBytes: 32, memoryTableBytes: 128 },
       ...{ blockCacheBytes: 64, writeBufferBytes: 16, raftTailBytes: 32, raftTailsBytes: 128 },
       ...{ raftUncommittedBytes: 64, peerQueuesBytes: 224, txnBytes: 256, workMemBytes: 64 },
       headCacheBytes: 32,
@@ -36,7 +36,7 @@ describe('the shares of a budget', () => {
 
   it('of the smallest one', () => {
     expect(inMib(sharesOf(MIN_MEMORY_BYTES))).toEqual({
-      ...{ oldSpaceBytes: 231, semiSpaceBytes: 4, memoryTableBytes: 10 },
+      ...{ oldSpaceBytes: 195, semiSpaceBytes: 4, memoryTableBytes: 28 },
       ...{ blockCacheBytes: 14, writeBufferBytes: 3, raftTailBytes: 7, raftTailsBytes: 28 },
       ...{ raftUncommittedBytes: 14, peerQueuesBytes: 50, txnBytes: 57, workMemBytes: 14 },
       headCacheBytes: 7,
@@ -73,7 +73,7 @@ describe('the shares of a budget', () => {
   });
 
   it('that are the heap, as flags', () => {
-    const flags = ['--max-old-space-size=1024', '--max-semi-space-size=32'];
+    const flags = ['--max-old-space-size=864', '--max-semi-space-size=32'];
     expect(heapFlags(DEFAULT_MEMORY_BYTES)).toEqual(flags);
     expect(heapFlags(undefined)).toEqual(flags.slice(1));
     // V8 would take 16 for anything above 8.
