@@ -422,11 +422,8 @@ export class MvccStore implements Mvcc {
   #paceOf(table: MemoryTable): CheckpointPace {
     const { tableBytesMax, spreadMs } = this.#options;
     const share = Math.min(1, table.bytes / tableBytesMax);
-    return new CheckpointPace(
-      this.#scheduler,
-      spreadMs * share,
-      (progress) =>
-        this.#isHurried || this.#lock.isAwaited || this.#active.bytes > tableBytesMax * progress,
+    return new CheckpointPace(this.#scheduler, spreadMs * share, () =>
+      this.#isHurried || this.#lock.isAwaited ? 0 : tableBytesMax - this.#active.bytes,
     );
   }
 

@@ -17,36 +17,51 @@ function sleeper(): { readonly scheduler: Scheduler; readonly slept: () => numbe
   return { scheduler, slept: () => sleptMs };
 }
 
+const PLENTY = 1e9;
+const NAP_MS = 20;
+
 describe('a checkpoint', () => {
   it('rests as long in all as it is told to', async () => {
     const { scheduler, slept } = sleeper();
-    const pace = new CheckpointPace(scheduler, 1000, () => false);
+    const pace = new CheckpointPace(scheduler, 1000, () => PLENTY);
     await pace.rest(0.25);
     expect(slept()).toBe(260);
     for (const progress of [0.5, 0.75, 1]) await pace.rest(progress);
     expect(slept()).toBe(1000);
   });
 
-  it('does not rest while it is urgent, nor make up for that', async () => {
+  it('does not rest while there is no room, nor make up for that', async () => {
     const { scheduler, slept } = sleeper();
-    let isUrgent = true;
-    const pace = new CheckpointPace(scheduler, 1000, () => isUrgent);
+    let room = 0;
+    const pace = new CheckpointPace(scheduler, 1000, () => room);
     await pace.rest(0.5);
     expect(slept()).toBe(0);
-    isUrgent = false;
+    room = PLENTY;
     await pace.rest(0.6);
     expect(slept()).toBe(100);
   });
 
-  it('ends a rest when it becomes urgent, and is told how much is done', async () => {
+  it('ends a rest when there is no room any more', async () => {
     const { scheduler, slept } = sleeper();
-    const seen: number[] = [];
-    const pace = new CheckpointPace(scheduler, 1000, (progress) => {
-      seen.push(progress);
-      return slept() >= 60;
-    });
+    const pace = new CheckpointPace(scheduler, 1000, () => (slept() >= 60 ? 0 : PLENTY));
     await pace.rest(0.9);
     expect(slept()).toBe(60);
-    expect(new Set(seen)).toEqual(new Set([0.9]));
+  });
+
+  it.each([
+    ['that is fast enough to fill the table', 20_000, 5000],
+    ['that began when little room was left', 4000, 1000],
+  ])('takes as long as the room lasts under a load %s', async (_what, room, endsMs) => {
+    const { scheduler, slept } = sleeper();
+    const pace = new CheckpointPace(scheduler, 1e6, () => room - slept() * 4);
+    const steps: number[] = [];
+    for (let batch = 1; batch <= 5; batch++) {
+      const before = slept();
+      await pace.rest(batch / 5);
+      steps.push(slept() - before);
+    }
+    expect(slept()).toBe(endsMs);
+    // No batch has another's share, but for a nap that began in its own.
+    expect(Math.max(...steps) - Math.min(...steps)).toBeLessThanOrEqual(2 * NAP_MS);
   });
 });
