@@ -16,6 +16,8 @@ export interface LoopTimes {
 /** Weight of the newest measurement in the moving average. */
 const WEIGHT = 1 / 8;
 const IN_PLACE_MAX_MS = 1;
+/** A single one counts as no longer than this: a rare stall says nothing about the next one. */
+const COUNTED_MAX_MS = 4;
 const PROBE_EVERY = 128;
 /** The loop's work is measured over at least so much. */
 const WINDOW_MS = 50;
@@ -47,7 +49,7 @@ export class SyncMode {
   }
 
   note(tookMs: number): void {
-    this.#averageMs += (tookMs - this.#averageMs) * WEIGHT;
+    this.#averageMs += (Math.min(tookMs, COUNTED_MAX_MS) - this.#averageMs) * WEIGHT;
     this.#inPlaceMs += tookMs;
   }
 

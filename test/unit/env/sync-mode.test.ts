@@ -28,6 +28,8 @@ describe('syncs', () => {
     expect(loop.inPlace(1000, 0.15)).toBe(1000);
     expect(loop.inPlace(1, 5)).toBe(1);
     expect(loop.inPlace(1000, 0.15)).toBe(1000);
+    expect(loop.inPlace(1, 100)).toBe(1);
+    expect(loop.inPlace(1000, 0.15)).toBe(1000);
   });
 
   it('leave for a thread on a slow one, but for a probe now and then', () => {
