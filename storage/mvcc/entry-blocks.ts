@@ -3,8 +3,8 @@
  * timestamp in it, so that a validation skips most of a span.
  *
  * An entry that is added waits until order is asked for, or until many wait; then all of them are sorted and merged into
- * the blocks in one walk. To search a place for each alone costs some forty misses of the processor's caches, and point
- * reads and writes never ask for order.
+ * the blocks in one walk: to search the place of each alone goes through memory all over the table, and reads and writes by
+ * key never ask for order.
  *
  * Synchronous; cursors hold until the next change, so they are never kept across an await while entries may be added.
  */
