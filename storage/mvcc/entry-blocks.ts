@@ -8,12 +8,13 @@
  *
  * Synchronous; cursors hold until the next change, so they are never kept across an await while entries may be added.
  */
+import { must } from '../../src/base/assert.ts';
 import type { Key, Span } from '../../src/base/span.ts';
 import { KEY_MIN } from '../../src/base/span.ts';
 import type { MemVersion } from './memory-table.ts';
 
 const BLOCK_MAX = 128;
-/** Bounds how long putting them in their places takes: a millisecond or two. */
+/** Bounds how long the loop stands while they are put in their places. */
 const WAITING_MAX = 2048;
 
 export interface MemEntry {
@@ -118,8 +119,7 @@ export class EntryBlocks {
     let from = 0;
     while (from < waiting.length) {
       at = this.#blockFor(waiting[from]?.key ?? KEY_MIN, at);
-      const block = this.#blocks[at];
-      if (block === undefined) throw new Error('there is a block for every key');
+      const block = must(this.#blocks[at]);
       const to = endBelow(waiting, from, this.#blocks[at + 1]?.entries[0]?.key);
       const pieces = merge(block, waiting.slice(from, to));
       if (pieces !== undefined) cuts.set(at, pieces);
