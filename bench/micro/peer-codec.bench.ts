@@ -36,7 +36,7 @@ const requests: Readonly<Record<string, RangeRequest>> = {
   commit: {
     ...{ kind: 'prepare', ...route, txnId, lockId, onePhase: true, readTs: ts, grant },
     ...{ reads: [pointSpan(key)], fences: [], planned: [codec.fence], fenceWrites: [] },
-    ...{ writes: [{ key, value }], lockedKeys: [], stagedParts: 0, anchor: key },
+    ...{ writes: [{ key, value }], changes: [], lockedKeys: [], stagedParts: 0, anchor: key },
     ...{ participants: undefined, span: pointSpan(key), isFirstSend: true },
   },
 };

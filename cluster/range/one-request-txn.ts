@@ -19,6 +19,10 @@ export abstract class OneRequestTxn {
     return notInOneRequest();
   }
 
+  changeLater(): boolean {
+    return notInOneRequest();
+  }
+
   mark(): KvMark {
     return notInOneRequest();
   }

@@ -310,6 +310,7 @@ function routed(request: Unrouted, { rangeId, generation }: RangeDescriptor): Ra
         fences: request.fences,
         planned: request.planned,
         writes: request.writes,
+        changes: request.changes,
         fenceWrites: request.fenceWrites,
         lockedKeys: request.lockedKeys,
         grant: request.grant,

@@ -90,6 +90,15 @@ export interface LockGrant {
   readonly stay: number;
 }
 
+/** A change of one row that was put off until the commit (TXN-17). */
+export interface DeferredChange {
+  /** The row it locks, reads and writes. */
+  readonly key: Key;
+  /** As in `RowChange`, within the process; undefined: it has come from another. */
+  readonly run: RowChange['run'] | undefined;
+  readonly bytes: Uint8Array;
+}
+
 /** TXN-7, TXN-8. `onePhase`: the only participant; validation, timestamp and writes in one entry. */
 export interface PrepareRequest extends Routed {
   readonly kind: 'prepare';
@@ -106,6 +115,11 @@ export interface PrepareRequest extends Routed {
   /** In ascending key order, each key once. Values of staged parts (see `StageRequest`) are not repeated. */
   readonly writes: readonly Write[];
   readonly fenceWrites: readonly TableFence[];
+  /**
+   * In the order of their statements; only in one phase. They run over the newest state in the step of the validation, or
+   * the request is refused as `elsewhere`, and has had no effect.
+   */
+  readonly changes: readonly DeferredChange[];
   /** Rows locked FOR UPDATE and not written: writes without value. */
   readonly lockedKeys: readonly Key[];
   /** Absent when no lock was taken here. */
@@ -289,6 +303,8 @@ export interface LockedReply {
   readonly isRevalidated: boolean;
   /** To an opening request: `hlc` is at or above everything published before it was sent. */
   readonly isGather: boolean;
+  /** It stood in the queue of a lock. */
+  readonly hasWaited: boolean;
 }
 export interface LockRefusedReply {
   readonly kind: 'lockRefused';

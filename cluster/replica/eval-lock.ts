@@ -74,7 +74,16 @@ function lockOrWait(
   if (office.locks.heldCount(request.lockId) + keys.length > LOCKS_PER_SESSION_MAX) {
     return { kind: 'lockRefused', reason: 'tooMany' };
   }
-  const job: LockJob = { replica, office, request, signal, keys, skipped: new Set(), taken: [] };
+  const job: LockJob = {
+    replica,
+    office,
+    request,
+    signal,
+    keys,
+    skipped: new Set(),
+    taken: [],
+    hasWaited: false,
+  };
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i];
     if (key === undefined || takeNow(job, key)) continue;
@@ -100,6 +109,7 @@ interface LockJob {
   readonly skipped: Set<Key>;
   /** Newly taken by this request. */
   readonly taken: Key[];
+  readonly hasWaited: boolean;
 }
 
 function takeNow(job: LockJob, key: Key): boolean {
@@ -137,7 +147,7 @@ async function lockSlow(job: LockJob, first: number): Promise<RangeReply> {
     job.taken.push(key);
   }
   if (request.generation !== replica.state.descriptor.generation) return moved(replica);
-  return readLocked(job);
+  return readLocked({ ...job, hasWaited: true });
 }
 
 export interface Wanted {
@@ -263,7 +273,16 @@ interface Found {
 function locked(job: LockJob, found: Found): RangeReply {
   const { rows, newestTs, hlc, isRevalidated } = found;
   const isGather = job.request.isOpening && isGatherWith(job);
-  return { kind: 'locked', grant: grantOf(job), rows, newestTs, hlc, isRevalidated, isGather };
+  return {
+    kind: 'locked',
+    grant: grantOf(job),
+    rows,
+    newestTs,
+    hlc,
+    isRevalidated,
+    isGather,
+    hasWaited: job.hasWaited,
+  };
 }
 
 /** NB: in the step in which the answer's HLC was read, so that the ceiling covers it (CLOCK-1). */

@@ -24,6 +24,7 @@ import { TS_MAX } from '../../src/base/timestamp.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
 import type { PrepareRequest, RangeReply, RefusedReply, Write } from '../range/requests.ts';
 import { isUnchanged } from './eval-read.ts';
+import { isObstacle, leaveQueue, runDeferred, waitForTurn } from './eval-deferred.ts';
 import { isGrantGood } from './eval-lock.ts';
 import { moved } from './replies.ts';
 import { encodeFence } from './fence-cache.ts';
@@ -34,31 +35,85 @@ import { isPublishedByAppends } from './publication.ts';
 import type { Replica } from './replica.ts';
 import { WAIT_MAX_MS } from './replies.ts';
 
-interface Attempt {
+interface Attempt extends Progress {
   readonly replica: Replica;
   readonly office: Office;
   readonly request: PrepareRequest;
   /** With the fences it writes and reads. */
   readonly writes: readonly Write[];
   readonly reads: readonly Span[];
+  /** What its deferred changes write, after everything in flight (TXN-17); ascending. */
+  readonly deferred: readonly Write[];
   readonly stagedSpans: readonly Span[];
+}
+
+/** What waits have brought, and when there are to be no more of them (monotonic milliseconds). */
+interface Progress {
   /** Its keys have stood in the gate since before a gather that has completed (TXN-5). */
   readonly isFenced: boolean;
+  readonly deadlineMs: number;
 }
+
+const NO_WRITES: readonly Write[] = [];
 
 export function prepareTxn(
   replica: Replica,
   office: Office,
   request: PrepareRequest,
-  isFenced = false,
+): MaybePromise<RangeReply> {
+  const deadlineMs = replica.host.env.clock.monotonicMs() + WAIT_MAX_MS;
+  const reply = prepareOnce(replica, office, request, { isFenced: false, deadlineMs });
+  if (request.changes.length === 0) return reply;
+  const leave = (): void => leaveQueue(office, request);
+  if (isPromise(reply)) return reply.finally(leave);
+  leave();
+  return reply;
+}
+
+function prepareOnce(
+  replica: Replica,
+  office: Office,
+  request: PrepareRequest,
+  progress: Progress,
 ): MaybePromise<RangeReply> {
   const known = knownAttempt(replica, office, request);
   if (known !== undefined) return known;
   const refusal = preconditions(replica, office, request);
   if (refusal !== undefined) return refusal;
-  const attempt = makeAttempt(replica, request, isFenced);
+  const attempt = makeAttempt(replica, request, progress);
   if (attempt === undefined) return refused('stagedLost');
-  return validateAndPropose(attempt, replica.host.env.clock.monotonicMs() + WAIT_MAX_MS);
+  return withDeferred(attempt, validateAndPropose);
+}
+
+/** TXN-17: runs what was put off, in the step of `next`; what it waits for first begins it again. */
+function withDeferred(
+  attempt: Attempt,
+  next: (attempt: Attempt) => MaybePromise<RangeReply>,
+): MaybePromise<RangeReply> {
+  const { replica, office, request } = attempt;
+  if (request.changes.length === 0) return next(attempt);
+  const deferred = runDeferred(replica, office, request);
+  if (deferred === undefined) return refused('elsewhere');
+  if (!isObstacle(deferred)) return next({ ...attempt, deferred });
+  return waitForTurn(replica, office, request, deferred).then((isItsTurn) =>
+    isItsTurn ? again(attempt) : refused('elsewhere'),
+  );
+}
+
+/** After a wait: from the start. */
+function again({
+  replica,
+  office,
+  request,
+  deadlineMs,
+  isFenced,
+}: Attempt): MaybePromise<RangeReply> {
+  if (replica.host.env.clock.monotonicMs() > deadlineMs) {
+    return refused(request.changes.length > 0 ? 'elsewhere' : 'conflict');
+  }
+  const isSame = office === replica.office && office.isServing && !office.isSplitting;
+  if (!isSame || office.isHandingOver) return replica.handle(request, undefined);
+  return prepareOnce(replica, office, request, { isFenced, deadlineMs });
 }
 
 /** What this range knows of the attempt: an outcome, a record, a proposal in flight. */
@@ -120,7 +175,7 @@ function preconditions(
 function makeAttempt(
   replica: Replica,
   request: PrepareRequest,
-  isFenced: boolean,
+  { isFenced, deadlineMs }: Progress,
 ): Attempt | undefined {
   const office = replica.office;
   if (office === undefined) return undefined;
@@ -137,61 +192,57 @@ function makeAttempt(
   if (request.fences.length > 0) {
     reads = [...reads, ...request.fences.map((id) => pointSpan(replica.fences.keyOf(id)))];
   }
-  return { replica, office, request, writes, reads, stagedSpans: staged, isFenced };
+  const found = { writes, reads, deferred: NO_WRITES, stagedSpans: staged };
+  return { replica, office, request, ...found, isFenced, deadlineMs };
 }
 
 /** The loop: check, and wait for what is in the way, until it can be proposed or has to be refused. */
-function validateAndPropose(attempt: Attempt, deadlineMs: number): MaybePromise<RangeReply> {
+function validateAndPropose(attempt: Attempt): MaybePromise<RangeReply> {
   const { replica, office, request } = attempt;
-  const again = (isFenced: boolean): MaybePromise<RangeReply> => {
-    if (replica.host.env.clock.monotonicMs() > deadlineMs) return refused('conflict');
-    const isSame = office === replica.office && office.isServing && !office.isSplitting;
-    if (!isSame || office.isHandingOver) return replica.handle(request, undefined);
-    return prepareTxn(replica, office, request, isFenced);
-  };
   const obstacle = findObstacle(attempt);
   if (obstacle !== undefined) {
     if (isRefusal(obstacle)) return obstacle;
-    return obstacle.then(() => again(attempt.isFenced));
+    return obstacle.then(() => again(attempt));
   }
   const unchanged = isBroken('TXN-7') || isUnchanged(replica, attempt.reads, request.readTs);
-  if (isPromise(unchanged)) return validateSlow(attempt, unchanged, again);
+  if (isPromise(unchanged)) return validateSlow(attempt, unchanged);
   if (!unchanged) return refused('conflict');
-  if (!attempt.isFenced && mustGather(office.gate, replica.host.clock))
-    return gatherFirst(attempt, again);
+  if (!attempt.isFenced && mustGather(office.gate, replica.host.clock)) return gatherFirst(attempt);
   return proposeAttempt(attempt);
 }
 
 /** Old reads were looked for on disk: if they hold, everything else is checked again in one step. */
-async function validateSlow(
-  attempt: Attempt,
-  unchanged: Promise<boolean>,
-  again: (isFenced: boolean) => MaybePromise<RangeReply>,
-): Promise<RangeReply> {
+async function validateSlow(attempt: Attempt, unchanged: Promise<boolean>): Promise<RangeReply> {
   if (!(await unchanged)) return refused('conflict');
-  const { replica, office, request, reads } = attempt;
-  if (office.isClosed || office !== replica.office || office.isSplitting) return again(false);
+  const { replica, office, request } = attempt;
+  if (office.isClosed || office !== replica.office || office.isSplitting) {
+    return again({ ...attempt, isFenced: false });
+  }
   const known = knownAttempt(replica, office, request);
   if (known !== undefined) return known;
   const refusal = preconditions(replica, office, request);
   if (refusal !== undefined) return refusal;
+  return withDeferred(attempt, validateInMemory);
+}
+
+/** The reads held when the disk was asked, and hold if nothing has come since. */
+function validateInMemory(attempt: Attempt): MaybePromise<RangeReply> {
+  const { replica, office, request, reads } = attempt;
   const obstacle = findObstacle(attempt);
   if (obstacle !== undefined) {
-    return isRefusal(obstacle) ? obstacle : obstacle.then(() => again(attempt.isFenced));
+    if (isRefusal(obstacle)) return obstacle;
+    return obstacle.then(() => again(attempt));
   }
   const { mvcc } = replica.host;
   if (reads.some((span) => mvcc.newerInMemory(span, request.readTs))) return refused('conflict');
-  if (!attempt.isFenced && mustGather(office.gate, replica.host.clock))
-    return gatherFirst(attempt, again);
+  if (!attempt.isFenced && mustGather(office.gate, replica.host.clock)) return gatherFirst(attempt);
   return proposeAttempt(attempt);
 }
 
 /** TXN-5: the keys stand in the gate while the node gathers. */
-async function gatherFirst(
-  attempt: Attempt,
-  again: (isFenced: boolean) => MaybePromise<RangeReply>,
-): Promise<RangeReply> {
-  const { replica, office, writes, stagedSpans } = attempt;
+async function gatherFirst(attempt: Attempt): Promise<RangeReply> {
+  const { replica, office, stagedSpans } = attempt;
+  const writes = allWrites(attempt);
   const { gate } = office;
   reached('fence: a write gathered first');
   const gated = { keys: writes.map((write) => write.key), spans: stagedSpans };
@@ -200,7 +251,7 @@ async function gatherFirst(
     const before = gate.latestReads;
     await replica.host.clock.tryGather();
     gate.coveredReads = Math.max(gate.coveredReads, before);
-    return await again(true);
+    return await again({ ...attempt, isFenced: true });
   } catch (error) {
     if (!(error instanceof KvError) || error.code !== 'unavailable') throw error;
     return { kind: 'unavailable', reason: error.message };
@@ -210,7 +261,8 @@ async function gatherFirst(
 }
 
 function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
-  const { replica, office, request, writes, reads } = attempt;
+  const { replica, office, request, reads } = attempt;
+  const writes = allWrites(attempt);
   const { hlc } = replica.host;
   hlc.forward(request.readTs);
   const ts = hlc.next();
@@ -255,7 +307,14 @@ function proposeAttempt(attempt: Attempt): MaybePromise<RangeReply> {
           holder,
         );
     if (!isProposed) resolve({ kind: 'unavailable', reason: 'the log takes no entries now' });
+    if (request.changes.length > 0) leaveQueue(office, request);
   });
+}
+
+/** Ascending. No key is in both: what a transaction has written, it changes with no more delay. */
+function allWrites({ writes, deferred }: Attempt): readonly Write[] {
+  if (deferred.length === 0) return writes;
+  return [...writes, ...deferred].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 /** What apply made of it: an abort marker may have come before it. */

@@ -50,6 +50,10 @@ export class LeaderTxn extends OneRequestTxn implements KvTxn {
     return this.#writes.length > 0;
   }
 
+  hasWritten(key: Key): boolean {
+    return this.#writes.some((write) => write.key === key);
+  }
+
   /** In ascending order, each key once. */
   takeWrites(): readonly Write[] {
     const writes = this.#writes;

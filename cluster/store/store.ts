@@ -184,6 +184,13 @@ export class Store {
     this.#groups.get(range)?.learnCommitted(position);
   }
 
+  /** What is applied here of a row of the range. */
+  newestHere(range: RangeId, key: Key): Uint8Array | undefined {
+    const group = this.#groups.get(range);
+    if (group?.hasData !== true || !group.replica.owns(key)) return undefined;
+    return group.replica.host.mvcc.newest(key)?.value;
+  }
+
   /** Descriptors of all replicas here, in key order; bounded by what a reply may carry. */
   descriptors(): RangeDescriptor[] {
     const all = [...this.#groups.values()].map((group) => group.state.descriptor);

@@ -8,9 +8,9 @@
  * Where that is not certain, the outcome is learnt by recovery before anyone is told; if it cannot be learnt: 40003.
  * A range that has split refuses, and the attempt is aborted durably and made again under a new id.
  */
-import { must } from '../../src/base/assert.ts';
+import { assert, must } from '../../src/base/assert.ts';
 import type { LockId, TxnId } from '../../src/base/ids.ts';
-import { isPromise } from '../../src/base/maybe-promise.ts';
+import { isPromise, thenMaybe } from '../../src/base/maybe-promise.ts';
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { isBroken } from '../../src/base/mutant.ts';
 import { reached } from '../../src/base/probe.ts';
@@ -31,6 +31,7 @@ import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { Attempted, Unrouted } from '../range/range-router.ts';
 import { FIND_LEADER_MS } from '../range/range-router.ts';
 import type {
+  DeferredChange,
   LockGrant,
   PrepareRequest,
   RangeReply,
@@ -49,6 +50,8 @@ export interface CommitInput {
   readonly readTs: Timestamp;
   readonly reads: ReadSet;
   readonly writes: WriteBuffer;
+  /** Put off until now (TXN-17): only where one range is all that takes part. */
+  readonly changes: readonly DeferredChange[];
   /** Rows locked FOR UPDATE; those that were written too count as writes. */
   readonly lockedKeys: ReadonlySet<Key>;
   readonly grants: readonly LockGrant[];
@@ -65,6 +68,7 @@ interface Participant {
   readonly descriptor: RangeDescriptor;
   readonly reads: Span[];
   writes: Write[];
+  readonly changes: DeferredChange[];
   readonly lockedKeys: Key[];
   readonly fences: number[];
   readonly planned: TableFence[];
@@ -78,6 +82,8 @@ type Vote =
   | { readonly kind: 'committed'; readonly ts: Timestamp }
   | { readonly kind: 'refused'; readonly why: string; readonly cause?: SchemaMismatch }
   | { readonly kind: 'moved' }
+  /** Its deferred changes cannot be run there as they were forecast. */
+  | { readonly kind: 'elsewhere' }
   | { readonly kind: 'unavailable' }
   | { readonly kind: 'unknown' };
 
@@ -89,12 +95,29 @@ const STAGED_PART_MS = 1000;
 
 /** Resolves to the commit timestamp; throws `conflict`, `ambiguous`, `unavailable`. */
 export function commitTxn(services: TxnServices, input: CommitInput): MaybePromise<Timestamp> {
+  assert(input.changes.length === 0, 'changes that were put off have not been run');
   if (!input.writes.isLarge) {
     const participants = group(services, input);
     const only = participants.length === 1 ? participants[0] : undefined;
-    if (only !== undefined) return commitOnePhase(services, input, only);
+    if (only !== undefined) {
+      return thenMaybe(commitOnePhase(services, input, only), (ts) => must(ts));
+    }
   }
   return commitSlow(services, input, 0);
+}
+
+/**
+ * As `commitTxn`, with changes that were put off (TXN-17). Undefined: certainly nothing has happened, and they are to be
+ * run as statements first.
+ */
+export function commitDeferred(
+  services: TxnServices,
+  input: CommitInput,
+): MaybePromise<Timestamp | undefined> {
+  if (input.writes.isLarge || input.fenceWrites.size > 0) return undefined;
+  const participants = group(services, input);
+  const only = participants.length === 1 ? participants[0] : undefined;
+  return only === undefined ? undefined : commitOnePhase(services, input, only);
 }
 
 async function commitSlow(
@@ -215,7 +238,7 @@ function commitOnePhase(
   services: TxnServices,
   input: CommitInput,
   participant: Participant,
-): MaybePromise<Timestamp> {
+): MaybePromise<Timestamp | undefined> {
   const txnId = services.ids.next();
   const { start, end } = participant.descriptor;
   const anchor = firstKeyWritten(input, participant);
@@ -227,12 +250,14 @@ function commitOnePhase(
     participants: undefined,
     span,
   });
-  const finish = (vote: Vote): MaybePromise<Timestamp> => {
+  const finish = (vote: Vote): MaybePromise<Timestamp | undefined> => {
     if (vote.kind === 'committed') {
       input.onReleased(participant.descriptor.rangeId);
       services.env.counters.txnsOnePhase++;
       return vote.ts;
     }
+    const isUndone = vote.kind === 'elsewhere' || vote.kind === 'moved';
+    if (input.changes.length > 0 && isUndone) return undefined;
     return decide(services, input, { txnId, anchor, spans: [span], votes: [vote], regroups: 0 });
   };
   const vote = askVote(services, participant.descriptor, request);
@@ -305,6 +330,7 @@ function voteOf(services: TxnServices, attempted: Attempted): Vote | undefined {
     case 'aborted':
       return { kind: 'refused', why: 'the transaction was aborted by recovery' };
     case 'refused':
+      if (reply.reason === 'elsewhere') return { kind: 'elsewhere' };
       if (reply.reason !== 'moved') return { kind: 'refused', why: REASONS[reply.reason] };
       services.router.learn(reply.descriptors);
       return { kind: 'moved' };
@@ -321,7 +347,6 @@ const REASONS = {
   lockLost: 'a row lock was lost with the leader of its range',
   unknown: 'the transaction is too old',
   stagedLost: 'a part of the transaction was lost',
-  elsewhere: 'the statement cannot be run there',
 } as const;
 
 /* ---------- large transactions ---------- */
@@ -392,6 +417,7 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
       last.writes.push(write);
     }
   }
+  for (const change of input.changes) at(router.find(change.key)).changes.push(change);
   for (const span of input.reads.spans()) addRead(router.find(span.start), span);
   for (const key of input.lockedKeys) {
     if (input.writes.get(key) === undefined) at(router.find(key)).lockedKeys.push(key);
@@ -430,6 +456,7 @@ function newParticipant(descriptor: RangeDescriptor): Participant {
     descriptor,
     reads: [],
     writes: [],
+    changes: [],
     lockedKeys: [],
     fences: [],
     planned: [],
@@ -443,7 +470,7 @@ function prepareOf(
   participant: Participant,
   attempt: Pick<PrepareRequest, 'txnId' | 'anchor' | 'onePhase' | 'participants' | 'span'>,
 ): Unrouted<PrepareRequest> {
-  const { descriptor, reads, writes, fences, planned, fenceWrites } = participant;
+  const { descriptor, reads, writes, changes, fences, planned, fenceWrites } = participant;
   const { lockedKeys, stagedParts } = participant;
   return {
     kind: 'prepare',
@@ -458,6 +485,7 @@ function prepareOf(
     fences,
     planned,
     writes,
+    changes,
     fenceWrites,
     lockedKeys,
     stagedParts,
@@ -467,7 +495,8 @@ function prepareOf(
 }
 
 function firstKeyWritten(input: CommitInput, participant: Participant): Key {
-  const first = participant.writes[0]?.key ?? participant.lockedKeys[0];
+  const { writes, changes, lockedKeys } = participant;
+  const first = writes[0]?.key ?? changes[0]?.key ?? lockedKeys[0];
   if (first !== undefined) return first;
   for (const { key } of input.writes.iterate(participant.descriptor)) return key;
   return participant.descriptor.start;

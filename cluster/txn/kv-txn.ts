@@ -24,6 +24,7 @@ import type {
   KvTxn,
   LockOptions,
   LockedRow,
+  RowChange,
   ScanOptions,
   TableFence,
 } from '../../src/kv/kv-client.ts';
@@ -32,10 +33,11 @@ import { tableSpan } from '../../src/kv/keyspace.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
 import type { LockGrant, LockRequest, LockedReply, RangeReply } from '../range/requests.ts';
 import type { SendOptions, Unrouted } from '../range/range-router.ts';
-import { commitTxn } from './commit.ts';
-import type { Outcome, Stay } from './contention-gate.ts';
+import type { CommitInput } from './commit.ts';
+import { commitDeferred, commitTxn } from './commit.ts';
+import type { Outcome } from './contention-gate.ts';
+import { DeferredChanges } from './deferred-changes.ts';
 import { Grants } from './grants.ts';
-import type { SnapshotPlace } from './open-snapshots.ts';
 import { getKeys } from './range-gets.ts';
 import { LockAsker, lockRefusal } from './lock-asker.ts';
 import { ReadSet } from './read-set.ts';
@@ -44,6 +46,7 @@ import { SettledReads } from './settled-reads.ts';
 import { TxnFences } from './txn-fences.ts';
 import { TxnCursor } from './txn-cursor.ts';
 import type { TxnServices } from './txn-services.ts';
+import { TxnSnapshot } from './txn-snapshot.ts';
 import { MOVED_PAUSE_MS, REQUEST_TIMEOUT_MS } from './txn-services.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
@@ -59,6 +62,7 @@ export class ClusterTxn implements KvTxn {
   readonly #cancellation: Cancellation;
   readonly #writes = new WriteBuffer();
   readonly #reads = new ReadSet();
+  readonly #deferred: DeferredChanges;
   readonly #settled: SettledReads;
   /** Made with the first lock, as what follows: most transactions are small, and many lock nothing. */
   #lockedKeys: Set<Key> | undefined;
@@ -67,12 +71,7 @@ export class ClusterTxn implements KvTxn {
   readonly #fences = new TxnFences();
   /** The read set at the last mark: what came after is the current statement's. */
   #markedReads = 0;
-  #readTs: Timestamp | undefined;
-  /** Nothing that the snapshot sees is forgotten while this lasts. */
-  #place: SnapshotPlace | undefined;
-  #gathering: Promise<Timestamp> | undefined;
-  /** Where the session has lost lately: what the gate has given, once it has let the transaction in. */
-  #stay: Stay | undefined;
+  readonly #snapshot: TxnSnapshot;
   #outcome: Outcome = 'abandoned';
   /** How many keys may still be locked because they are read: none, unless the session loses again and again. */
   #sharedLocksLeft: number;
@@ -83,6 +82,12 @@ export class ClusterTxn implements KvTxn {
     this.#settled = new SettledReads(services);
     this.#options = options;
     this.#cancellation = cancellationOf(options.signal);
+    this.#deferred = new DeferredChanges(services);
+    this.#snapshot = new TxnSnapshot(services, {
+      isGated: options.contention !== undefined,
+      cancellation: this.#cancellation,
+      live: () => this.#live(),
+    });
     const isStarving = (options.contention?.lossesInARow ?? 0) >= SHARE_AFTER_LOSSES;
     this.#sharedLocksLeft = isStarving ? SHARED_LOCKS_MAX : 0;
     this.lockId = services.ids.next() as string as LockId;
@@ -90,69 +95,29 @@ export class ClusterTxn implements KvTxn {
   }
 
   get hasWrites(): boolean {
-    return !this.#writes.isEmpty || this.#fences.hasBumps;
+    return !this.#writes.isEmpty || this.#fences.hasBumps || !this.#deferred.isEmpty;
   }
 
   readTs(): MaybePromise<Timestamp> {
-    return this.#readTs ?? this.#gathering ?? this.#gather();
-  }
-
-  /** TXN-1, when it is first needed: an opening request for locks may have spared it. */
-  #gather(): MaybePromise<Timestamp> {
-    this.#live();
-    const gathering = thenMaybe(this.#enter(), () => this.#askClock());
-    if (!isPromise(gathering)) return this.#open(gathering);
-    this.#gathering = gathering.then(
-      (ts) => {
-        this.#gathering = undefined;
-        return this.#readTs ?? this.#open(ts);
-      },
-      (error: unknown) => {
-        this.#gathering = undefined;
-        throw error;
-      },
-    );
-    return this.#gathering;
-  }
-
-  #askClock(): MaybePromise<Timestamp> {
-    const { clock, hlc } = this.#services;
-    this.#enterSnapshot();
-    return isBroken('TXN-1') ? hlc.read() : clock.tryGather();
-  }
-
-  /** Before a snapshot is asked for. */
-  #enterSnapshot(): void {
-    if (!this.#isEnded) this.#place ??= this.#services.snapshots.enter();
-  }
-
-  #open(ts: Timestamp): Timestamp {
-    this.#place?.move(ts);
-    return (this.#readTs = ts);
-  }
-
-  /** Passes the gate, if there is one to pass. */
-  #enter(): MaybePromise<void> {
-    if (this.#options.contention === undefined || this.#stay !== undefined) return undefined;
-    return thenMaybe(this.#services.gate.enter(this.#cancellation), (stay) => {
-      if (this.#isEnded) stay.end('abandoned');
-      this.#live();
-      this.#stay = stay;
-    });
+    return this.#snapshot.read();
   }
 
   /* ---------- reads ---------- */
 
   get(k: Key, table: TableFence | undefined): MaybePromise<Uint8Array | undefined> {
+    if (this.#deferred.isInTheWay(table))
+      return thenMaybe(this.#settle(table), () => this.get(k, table));
     const own = this.#writes.isEmpty ? undefined : this.#writes.get(k);
     if (own !== undefined) return own ?? undefined;
-    return thenMaybe(this.#fetch([k], table), firstOf);
+    return thenMaybe(this.#fetch([k], table), ([value]) => value);
   }
 
   getMany(
     keys: readonly Key[],
     table: TableFence | undefined,
   ): MaybePromise<readonly (Uint8Array | undefined)[]> {
+    if (this.#deferred.isInTheWay(table))
+      return thenMaybe(this.#settle(table), () => this.getMany(keys, table));
     if (this.#writes.isEmpty) return this.#fetch(keys, table);
     const own = keys.map((key) => this.#writes.get(key));
     const missing = keys.filter((_, i) => own[i] === undefined);
@@ -171,7 +136,7 @@ export class ClusterTxn implements KvTxn {
         reads: this.#settled,
         writes: this.#writes,
         cancellation: this.#cancellation,
-        readTs: () => this.readTs(),
+        readTs: () => thenMaybe(this.#settle(table), () => this.readTs()),
         fences: () => this.#fences.asked(table),
         onRead: (part) => this.#reads.addSpan(part),
         onRows:
@@ -236,14 +201,19 @@ export class ClusterTxn implements KvTxn {
     table: TableFence | undefined,
     options: LockOptions,
   ): MaybePromise<LockedRow[]> {
-    const entering = this.#enter();
+    // Locks are asked for in the order of the statements, or two transactions with one order could deadlock.
+    const before = options.isClaim === true ? table : 'any';
+    if (this.#deferred.isInTheWay(before)) {
+      return thenMaybe(this.#settle(before), () => this.lock(keys, table, options));
+    }
+    const entering = this.#snapshot.enter();
     if (isPromise(entering)) return entering.then(() => this.lock(keys, table, options));
-    const reading = this.#readTs === undefined ? this.#openingReading(keys) : undefined;
+    const reading = this.#snapshot.ts === undefined ? this.#openingReading(keys) : undefined;
     if (table !== undefined) this.#reads.addTable(table.tableId);
     if (reading === undefined) {
       return thenMaybe(this.readTs(), () => this.#lock(keys, table, options));
     }
-    this.#enterSnapshot();
+    this.#snapshot.expect();
     const descriptor = this.#services.router.find(keys[0] ?? ('' as Key));
     const reply = this.#sendLock(descriptor, keys, this.#fences.asked(table), [], options, reading);
     return thenMaybe(reply, (answer): MaybePromise<LockedRow[]> => {
@@ -253,7 +223,7 @@ export class ClusterTxn implements KvTxn {
       }
       reached('lock: its answer was the gather');
       this.#keepGrant(answer.grant);
-      this.#open(answer.hlc);
+      this.#snapshot.open(answer.hlc);
       return keys.map((key, i) => this.#lockedRow(key, answer.rows[i], options));
     });
   }
@@ -265,7 +235,7 @@ export class ClusterTxn implements KvTxn {
   #openingReading(keys: readonly Key[]): Timestamp | undefined {
     const { clock, router } = this.#services;
     const first = keys[0];
-    const isFirst = this.#gathering === undefined && this.#reads.count === 0;
+    const isFirst = !this.#snapshot.isGathering && this.#reads.count === 0;
     if (first === undefined || !isFirst || isBroken('TXN-1')) return undefined;
     const descriptor = router.find(first);
     const leader = router.leaderOf(descriptor.rangeId);
@@ -356,7 +326,7 @@ export class ClusterTxn implements KvTxn {
       strength: options.strength,
       wait: options.wait,
       timeoutMs: options.timeoutMs,
-      readTs: opening ?? this.#readTs ?? (0 as Timestamp),
+      readTs: opening ?? this.#snapshot.ts ?? (0 as Timestamp),
       isOpening: opening !== undefined,
       revalidate: this.#reads.within(descriptor),
     };
@@ -367,7 +337,14 @@ export class ClusterTxn implements KvTxn {
       live: () => this.#live(),
       onLost: () => (this.#outcome = 'lost'),
     });
-    return thenMaybe(this.#asker.ask(descriptor, request), (reply) => this.#lockAnswer(reply));
+    return thenMaybe(this.#asker.ask(descriptor, request), (reply) => {
+      const answer = this.#lockAnswer(reply);
+      const [table] = fences;
+      if (answer?.hasWaited === true && table !== undefined) {
+        this.#services.hotTables.noteWait(table.tableId);
+      }
+      return answer;
+    });
   }
 
   #lockAnswer(reply: RangeReply): LockedReply | undefined {
@@ -386,18 +363,18 @@ export class ClusterTxn implements KvTxn {
   /** Keeps the grant; moves the snapshot up to what was found, if what was read before allows it (TXN-13). */
   #onLocked(descriptor: RangeDescriptor, reply: LockedReply): MaybePromise<void> {
     this.#keepGrant(reply.grant);
-    const from = this.#readTs ?? (0 as Timestamp);
+    const from = this.#snapshot.ts ?? (0 as Timestamp);
     if (reply.newestTs <= from) return undefined;
     reached('lock: the snapshot was moved');
     if (!reply.isRevalidated && !isBroken('TXN-13')) throw this.#movedError();
     const others = this.#reads.spans().some((span) => !spanCovers(descriptor, span));
     if (!others || isBroken('TXN-13')) {
-      this.#readTs = reply.hlc;
+      this.#snapshot.move(reply.hlc);
       return undefined;
     }
     return this.#revalidate(this.#reads.spans(), from, reply.hlc).then((isUnchanged) => {
       if (!isUnchanged) throw this.#movedError();
-      this.#readTs = reply.hlc;
+      this.#snapshot.move(reply.hlc);
     });
   }
 
@@ -419,14 +396,17 @@ export class ClusterTxn implements KvTxn {
   /* ---------- writes ---------- */
 
   put(k: Key, value: Uint8Array, table: TableFence | undefined): MaybePromise<void> {
-    this.#write(k, value, table);
+    return this.#write(k, value, table);
   }
 
   delete(k: Key, table: TableFence | undefined): MaybePromise<void> {
-    this.#write(k, null, table);
+    return this.#write(k, null, table);
   }
 
-  #write(k: Key, value: Uint8Array | null, table: TableFence | undefined): void {
+  #write(k: Key, value: Uint8Array | null, table: TableFence | undefined): MaybePromise<void> {
+    if (this.#deferred.isInTheWay(table)) {
+      return thenMaybe(this.#settle(table), () => this.#write(k, value, table));
+    }
     this.#live();
     // The fence joins the read set; that the version is the one in force is left to the commit.
     if (table !== undefined && this.#fences.notePlanned(table, this.#writes.seq)) {
@@ -434,14 +414,13 @@ export class ClusterTxn implements KvTxn {
     }
     this.#writes.set(k, value);
     if (this.#writes.sizeBytes > this.#options.txnMaxBytes) {
-      throw new KvError(
-        'too_large',
-        `a transaction writes at most ${this.#options.txnMaxBytes} bytes`,
-      );
+      const max = this.#options.txnMaxBytes;
+      throw new KvError('too_large', `a transaction writes at most ${max} bytes`);
     }
   }
 
   async bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void> {
+    await this.#settle('any');
     await this.readTs();
     const span = tableSpan(tableId);
     let at = span.start;
@@ -460,6 +439,25 @@ export class ClusterTxn implements KvTxn {
     this.#fences.bump(tableId, newVersion, this.#writes.takeSeq());
   }
 
+  /* ---------- changes put off (TXN-17) ---------- */
+
+  changeLater(table: TableFence, make: () => RowChange): boolean {
+    this.#live();
+    // Whoever has lost before takes the surer way.
+    if (this.#options.contention !== undefined || !this.#deferred.mayAdd(table)) return false;
+    const isKnown = (row: Key): boolean =>
+      this.#writes.get(row) !== undefined || this.#reads.has(row);
+    const { seq } = this.#writes;
+    if (!this.#deferred.tryAdd(make(), seq + 1, isKnown)) return false;
+    this.#writes.takeSeq();
+    if (this.#fences.notePlanned(table, seq)) this.#reads.addTable(table.tableId);
+    return true;
+  }
+
+  #settle(table: TableFence | 'any' | undefined): MaybePromise<void> {
+    return this.#deferred.settle(this, () => this.#writes.seq, table);
+  }
+
   /* ---------- marks ---------- */
 
   mark(): KvMark {
@@ -469,6 +467,7 @@ export class ClusterTxn implements KvTxn {
 
   rollbackTo(mark: KvMark): void {
     this.#writes.rollbackTo(mark.writeSeq);
+    this.#deferred.rollbackTo(mark.writeSeq);
     this.#fences.rollbackTo(mark.writeSeq);
   }
 
@@ -482,7 +481,7 @@ export class ClusterTxn implements KvTxn {
       this.#outcome = 'lost';
       throw new KvError('conflict', 'what this transaction has read was changed');
     }
-    this.#readTs = to;
+    this.#snapshot.move(to);
   }
 
   /* ---------- the end ---------- */
@@ -491,19 +490,7 @@ export class ClusterTxn implements KvTxn {
     this.#live();
     if (!this.hasWrites) return this.#commitReads();
     const ts = this.readTs();
-    const committing = thenMaybe(ts, (readTs) =>
-      commitTxn(this.#services, {
-        lockId: this.lockId,
-        readTs,
-        reads: this.#reads,
-        writes: this.#writes,
-        lockedKeys: this.#lockedKeys ?? NO_KEYS,
-        grants: this.#grants.list,
-        fenceWrites: this.#fences.bumps(),
-        planned: this.#fences.planned(),
-        onReleased: (rangeId) => this.#grants.noteReleased(rangeId),
-      }),
-    );
+    const committing = thenMaybe(ts, (readTs) => this.#commitWrites(readTs));
     if (!isPromise(committing)) {
       this.#outcome = 'committed';
       this.#end();
@@ -523,6 +510,35 @@ export class ClusterTxn implements KvTxn {
     );
   }
 
+  #commitWrites(readTs: Timestamp): MaybePromise<Timestamp> {
+    if (this.#deferred.isEmpty) return commitTxn(this.#services, this.#commitInput(readTs));
+    const done = commitDeferred(this.#services, this.#commitInput(readTs));
+    return thenMaybe(done, (ts) => {
+      if (ts !== undefined) return ts;
+      this.#services.env.counters.deferralsUndone++;
+      // What the last statement has read is not to be read again.
+      this.mark();
+      return thenMaybe(this.#settle('any'), () =>
+        commitTxn(this.#services, this.#commitInput(this.#snapshot.ts ?? readTs)),
+      );
+    });
+  }
+
+  #commitInput(readTs: Timestamp): CommitInput {
+    return {
+      lockId: this.lockId,
+      readTs,
+      reads: this.#reads,
+      writes: this.#writes,
+      changes: this.#deferred.list,
+      lockedKeys: this.#lockedKeys ?? NO_KEYS,
+      grants: this.#grants.list,
+      fenceWrites: this.#fences.bumps(),
+      planned: this.#fences.planned(),
+      onReleased: (rangeId) => this.#grants.noteReleased(rangeId),
+    };
+  }
+
   async #tellSchemas(ts: Timestamp): Promise<Timestamp> {
     await this.#services.schemaNews.tell(
       [...this.#fences.bumps()].map(([tableId, version]) => ({ tableId, version })),
@@ -532,7 +548,7 @@ export class ClusterTxn implements KvTxn {
 
   /** Without writes: what was locked must still be, and nothing else is left to do. */
   #commitReads(): MaybePromise<Timestamp> {
-    const readTs = this.#readTs ?? (0 as Timestamp);
+    const readTs = this.#snapshot.ts ?? (0 as Timestamp);
     const { counters } = this.#services.env;
     if (this.#grants.list.length === 0) {
       counters.txnsReadOnly++;
@@ -556,8 +572,7 @@ export class ClusterTxn implements KvTxn {
     this.#isEnded = true;
     const { router, census, env } = this.#services;
     env.counters.txnsEnded++;
-    this.#place?.close();
-    this.#stay?.end(this.#outcome);
+    this.#snapshot.close(this.#outcome);
     if (this.#grants.release(router, this.lockId)) census.leave(this.lockId);
   }
 
@@ -581,8 +596,4 @@ export class ClusterTxn implements KvTxn {
   #pause(): Promise<void> {
     return this.#services.env.scheduler.sleep(MOVED_PAUSE_MS);
   }
-}
-
-function firstOf<T>(values: readonly T[]): T | undefined {
-  return values[0];
 }

@@ -3,7 +3,7 @@
  * drop its own. Beyond `SPANS_MAX` neighbours are merged into covering spans: more conflicts, never fewer.
  */
 import type { Key, Span } from '../../src/base/span.ts';
-import { intersectSpans, keyAfter } from '../../src/base/span.ts';
+import { intersectSpans, keyAfter, spanContains } from '../../src/base/span.ts';
 
 /** A COPY or an INSERT of some thousand new rows is not to conflict with others between its keys. */
 const SPANS_MAX = 5000;
@@ -59,6 +59,10 @@ export class ReadSet {
     const keep = this.#spans.length - (this.#count - count);
     for (const span of this.#spans.splice(Math.max(0, keep))) this.#points?.delete(span.start);
     this.#count = count;
+  }
+
+  has(key: Key): boolean {
+    return this.#spans.some((span) => spanContains(span, key));
   }
 
   spans(): readonly Span[] {

@@ -5,6 +5,7 @@
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { thenMaybe } from '../../src/base/maybe-promise.ts';
+import type { Key } from '../../src/base/span.ts';
 import type { RangeId } from '../../src/base/ids.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import type { RangeDescriptor } from '../range/range-descriptor.ts';
@@ -21,6 +22,8 @@ export interface OwnReplicas {
     settled: Settled,
   ): MaybePromise<RangeReply> | undefined;
   learnCommitted(range: RangeId, position: LogPosition): void;
+  /** What a replica here has applied of a row, which may be behind; undefined: nothing, or there is no replica here. */
+  newestHere(range: RangeId, key: Key): Uint8Array | undefined;
 }
 
 interface Mark extends Settled, LogPosition {

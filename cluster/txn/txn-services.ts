@@ -8,6 +8,7 @@ import type { RangeRouter } from '../range/range-router.ts';
 import type { RangeSender } from '../range/range-sender.ts';
 import type { ContentionGate } from './contention-gate.ts';
 import type { DeadlockDetector } from './deadlock.ts';
+import type { HotTables } from './hot-tables.ts';
 import type { LockCensus } from './lock-census.ts';
 import type { OpenSnapshots } from './open-snapshots.ts';
 import type { Recovery } from './recovery.ts';
@@ -28,6 +29,7 @@ export interface TxnServices {
   readonly ids: IdSource;
   readonly schemaNews: SchemaNews;
   readonly gate: ContentionGate;
+  readonly hotTables: HotTables;
   readonly snapshots: OpenSnapshots;
 }
 

@@ -197,7 +197,9 @@ export class TableWriter {
     const claims = this.#claims(row);
     if (claims.length === 0) return this.#putNew(row);
     const keys = claims.map((claim) => claim.key);
-    return thenMaybe(txn.lock(keys, this.codec.fence, lock), (locked) => {
+    const { strength, wait, timeoutMs } = lock;
+    const claiming = { strength, wait, timeoutMs, isClaim: true };
+    return thenMaybe(txn.lock(keys, this.codec.fence, claiming), (locked) => {
       for (let i = 0; i < claims.length; i++) {
         const claim = claims[i];
         if (claim === undefined || locked[i]?.value === undefined) continue;

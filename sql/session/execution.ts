@@ -3,6 +3,7 @@ import type { KvTxn, LockOptions } from '../../src/kv/kv-client.ts';
 import type { ExecPorts } from '../exec/operator.ts';
 import type { EvalContext } from '../functions/eval-context.ts';
 import type { Datum } from '../types/datum.ts';
+import { NO_SESSION } from './no-session.ts';
 import type { SessionContext } from './session-context.ts';
 import type { Execution } from '../plan/statement-planner.ts';
 
@@ -26,6 +27,15 @@ export function executionOf(
     txn,
     lock: lockOptions(ctx),
   };
+}
+
+/** The same for a statement that will be run when its session has gone on: it has nothing but its parameters. */
+export function executionWithoutSession(
+  ctx: SessionContext,
+  parameters: readonly Datum[],
+  txn: KvTxn,
+): Execution {
+  return executionOf(ctx, { parameters, evalContext: NO_SESSION }, txn);
 }
 
 export function execPorts(ctx: SessionContext): ExecPorts {

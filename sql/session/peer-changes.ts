@@ -6,14 +6,12 @@
  */
 import type { MaybePromise } from '../../src/base/maybe-promise.ts';
 import { run } from '../../src/base/steps.ts';
-import type { KvTxn, TableFence } from '../../src/kv/kv-client.ts';
+import type { KvTxn, LockOptions, TableFence } from '../../src/kv/kv-client.ts';
 import { KvError } from '../../src/kv/kv-errors.ts';
-import { SqlError, internalError } from '../errors/sql-error.ts';
-import type { EvalContext, SequenceHooks } from '../functions/eval-context.ts';
-import type { Execution } from '../plan/statement-planner.ts';
-import type { TimeZone } from '../types/time-zone.ts';
+import { SqlError } from '../errors/sql-error.ts';
 import { ReceivedProgram, runAtOnce } from './at-once.ts';
 import { LruCache } from './lru-cache.ts';
+import { NO_SESSION } from './no-session.ts';
 import { sourceOfKey } from './plan-cache.ts';
 import { PlannedRunner, plannedOf } from './planned-runner.ts';
 import { SessionContext } from './session-context.ts';
@@ -23,6 +21,7 @@ import type { SharedState } from './session-context.ts';
 const PLANNING_MAX = 8;
 const UNPLANNABLE_MAX = 1024;
 const WORK_MEM_BYTES = 1 << 20;
+const LOCK: LockOptions = { strength: 'update', wait: 'block', timeoutMs: 0 };
 
 export class PeerChanges {
   readonly #shared: SharedState;
@@ -46,20 +45,17 @@ export class PeerChanges {
     }
     const change = plan.pointChange;
     if (change === undefined || !isSame(change.table, table)) return false;
-    return runAtOnce(change, () => this.#execution(program.parameters(plan.parameterTypes), txn));
-  }
-
-  #execution(parameters: Execution['parameters'], txn: KvTxn): Execution {
-    return {
+    const { kv } = this.#shared;
+    return runAtOnce(change, () => ({
       signal: this.#signal,
       workMemBytes: WORK_MEM_BYTES,
       pause: () => Promise.resolve(),
-      parameters,
+      parameters: program.parameters(plan.parameterTypes),
       evalContext: NO_SESSION,
-      kv: this.#shared.kv,
+      kv,
       txn,
-      lock: { strength: 'update', wait: 'block', timeoutMs: 0 },
-    };
+      lock: LOCK,
+    }));
   }
 
   #plan(planKey: string, table: TableFence): void {
@@ -107,52 +103,3 @@ function isSame(one: TableFence, other: TableFence): boolean {
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
-
-function noSession(): never {
-  throw internalError('a statement without a session asked for one');
-}
-
-/** Whatever a statement asks for beyond its parameters is its session's. */
-const NO_SESSION: EvalContext = {
-  get timeZone(): TimeZone {
-    return noSession();
-  },
-  get extraFloatDigits(): number {
-    return noSession();
-  },
-  get byteaOutput(): 'hex' {
-    return noSession();
-  },
-  get statementMicros(): bigint {
-    return noSession();
-  },
-  get transactionMicros(): bigint {
-    return noSession();
-  },
-  get currentUser(): string {
-    return noSession();
-  },
-  get sessionUser(): string {
-    return noSession();
-  },
-  get database(): string {
-    return noSession();
-  },
-  get currentSchema(): string {
-    return noSession();
-  },
-  get backendPid(): number {
-    return noSession();
-  },
-  get versionText(): string {
-    return noSession();
-  },
-  get sequences(): SequenceHooks {
-    return noSession();
-  },
-  clockMicros: noSession,
-  random: noSession,
-  randomBytes: noSession,
-  setting: noSession,
-  sleep: noSession,
-};

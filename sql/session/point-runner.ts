@@ -16,7 +16,7 @@ import type { Execution, Plan, PlannedChange } from '../plan/statement-planner.t
 import type { Datum, Row } from '../types/datum.ts';
 import type { FormatContext } from '../types/format-context.ts';
 import { rowChangeOf } from './at-once.ts';
-import { executionOf } from './execution.ts';
+import { executionOf, executionWithoutSession } from './execution.ts';
 import { liftedValues } from './lifted-literals.ts';
 import type { Portal } from './portal.ts';
 import type { PreparedStatement, ReadyPlan } from './prepared-statement.ts';
@@ -101,17 +101,40 @@ export class PointRunner {
     const mark = block.txn.mark();
     const failed = (error: unknown): MaybePromise<boolean> => this.#lost(error, block, mark, sink);
     const done = attempt(() => {
-      return plan.pointChange === undefined
-        ? this.#read(call, sink)
-        : thenMaybe(plan.pointChange.run(this.#execution(parameters)), (count) => {
-            sink.complete(plan.pointChange?.tag(count) ?? '');
-            return true;
-          });
+      const { pointChange } = plan;
+      if (pointChange === undefined) return this.#read(call, sink);
+      if (this.#isPutOff(call, pointChange, block)) {
+        sink.complete(pointChange.tag(1));
+        return true;
+      }
+      return thenMaybe(pointChange.run(this.#execution(parameters)), (count) => {
+        sink.complete(pointChange.tag(count));
+        return true;
+      });
     }, failed);
     return thenMaybe(done, (isDone) => {
       if (isDone) block.isFresh = false;
       return isDone;
     });
+  }
+
+  /** True: the commit will run it (TXN-17). */
+  #isPutOff(
+    { plan, planKey, parameters }: PointCall,
+    change: PlannedChange,
+    { txn }: TransactionBlock,
+  ): boolean {
+    const ctx = this.#ctx;
+    return txn.changeLater(change.table, () =>
+      rowChangeOf({
+        plan,
+        change,
+        planKey,
+        parameters,
+        executionIn: (within) => executionWithoutSession(ctx, parameters, within),
+        lockTimeoutMs: ctx.settings.config.lockTimeoutMs,
+      }),
+    );
   }
 
   /** The statement is to begin again, or the whole block where nobody has seen anything of it. */

@@ -48,6 +48,9 @@ export class Counters {
   txnRetries = 0;
   statementRestarts = 0;
   deadlocks = 0;
+  /** Changes of rows that were put off until the commit, and commits that had to run theirs as statements after all. */
+  changesDeferred = 0;
+  deferralsUndone = 0;
   /** Of sessions that had lost, and had to wait until fewer of these were under way. */
   txnsHeldBack = 0;
 

@@ -31,7 +31,8 @@ export type Rule =
   | 'TXN-13'
   | 'TXN-14'
   | 'TXN-15'
-  | 'TXN-16';
+  | 'TXN-16'
+  | 'TXN-17';
 
 export function isBroken(rule: Rule): boolean {
   return mutantState.broken === rule;

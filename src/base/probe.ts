@@ -11,6 +11,8 @@ export const PROBES = [
   'clock: a round was widened',
   'commit: the outcome was not known',
   'commit: regrouped after a split',
+  'deferred: waited for a lock',
+  'deferred: waited for a record',
   'deadlock: a victim was chosen',
   'fence: a change gathered first',
   'fence: a write gathered first',

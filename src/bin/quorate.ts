@@ -24,7 +24,7 @@ const HELP = `usage: quorate COMMAND [options]
              --data DIR; at the first start also --id N --init-nodes 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
              --cluster-id NAME  --host H  --sql-port P  --http-port P
              --reads lease|quorum  --raft-batch on|off|N  --raft-pipeline on|off|N
-             --group-commit on|off  --retention SECONDS  --memory SIZE (2GiB)
+             --group-commit on|off  --defer-updates on|off  --retention SECONDS  --memory SIZE (2GiB)
            or all nodes of a cluster that this host has, a process each
              --nodes-per-host N  --data DIR  --host H (127.0.0.1)  --restart-after SECONDS (5)
              --sql-port P (7432)  --http-port P (7480)  --peer-port P (7532): the first of each

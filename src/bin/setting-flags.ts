@@ -7,6 +7,7 @@ import { MIN_MEMORY_BYTES, formatSize, parseSize, sharesOf } from '../node/memor
 import {
   ConfigError,
   DEFAULT_SETTINGS,
+  DEFER_NEVER,
   RAFT_BATCH_MAX,
   RAFT_PIPELINE_MAX,
 } from '../node/config.ts';
@@ -17,6 +18,7 @@ export const SETTING_FLAGS = {
   'raft-batch': { type: 'string' },
   'raft-pipeline': { type: 'string' },
   'group-commit': { type: 'string' },
+  'defer-updates': { type: 'string' },
   retention: { type: 'string' },
   memory: { type: 'string' },
 } as const;
@@ -34,6 +36,8 @@ export function settingsOf(values: SettingValues): Partial<NodeSettings> {
   const raftBatch = limitOf(values, 'raft-batch', usualBatch, RAFT_BATCH_MAX);
   const raftPipeline = limitOf(values, 'raft-pipeline', usualPipeline, RAFT_PIPELINE_MAX);
   const groupCommit = switchOf(values, 'group-commit');
+  const isDeferring = switchOf(values, 'defer-updates');
+  const deferAfterWaits = isDeferring === true ? DEFAULT_SETTINGS.deferAfterWaits : DEFER_NEVER;
   const retentionS = values.retention === undefined ? undefined : Number(values.retention);
   if (retentionS !== undefined && !(Number.isSafeInteger(retentionS) && retentionS > 0)) {
     throw new ConfigError('--retention takes a number of seconds');
@@ -43,6 +47,7 @@ export function settingsOf(values: SettingValues): Partial<NodeSettings> {
     ...(raftBatch === undefined ? {} : { raftBatch }),
     ...(raftPipeline === undefined ? {} : { raftPipeline }),
     ...(groupCommit === undefined ? {} : { groupCommit }),
+    ...(isDeferring === undefined ? {} : { deferAfterWaits }),
     ...(retentionS === undefined ? {} : { retentionMs: retentionS * 1000 }),
     ...memoryOf(values),
   };

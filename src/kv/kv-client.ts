@@ -44,6 +44,8 @@ export interface LockOptions {
   readonly wait: LockWait;
   /** For `block`: milliseconds until `lock_timeout`; 0 waits without limit (a deadlock is still found). */
   readonly timeoutMs: number;
+  /** The rows are to be new: nobody else is expected to want these locks. */
+  readonly isClaim?: boolean;
 }
 
 export interface LockedRow {
@@ -113,6 +115,12 @@ export interface KvTxn {
    * buffers the writes. `newVersion` 0 says: dropped. Own requests pass with either version from now on.
    */
   bumpFence(tableId: number, newVersion: number, options: LockOptions): Promise<void>;
+
+  /**
+   * Puts a statement off until the commit, where it is run at its leader (TXN-17): true, and it has changed one row, or the
+   * transaction will not commit. False: it is to be run now. `make` is called where it might be put off.
+   */
+  changeLater(table: TableFence, make: () => RowChange): boolean;
 
   /** Marks the start of a statement or savepoint. */
   mark(): KvMark;

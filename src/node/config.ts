@@ -42,6 +42,8 @@ export interface NodeSettings extends MemoryShares {
   readonly logSegmentBytes: number;
   /** Over how long a full memory table is written at least, when nothing presses. */
   readonly checkpointSpreadMs: number;
+  /** So many waits for row locks of a table within a second have changes of its rows put off until the commit (TXN-17). */
+  readonly deferAfterWaits: number;
   /** How long versions that have been replaced are kept: a transaction may read at a snapshot of this age. */
   readonly retentionMs: number;
   /** A node's wall clock is believed up to this far ahead of the others' (CLOCK-4). */
@@ -52,6 +54,9 @@ export interface NodeSettings extends MemoryShares {
 export const RAFT_BATCH_MAX = 4096;
 export const RAFT_PIPELINE_MAX = 1024;
 
+/** As `deferAfterWaits`: changes of rows are never put off. */
+export const DEFER_NEVER = Number.MAX_SAFE_INTEGER;
+
 export const DEFAULT_SETTINGS: NodeSettings = {
   ...sharesOf(DEFAULT_MEMORY_BYTES),
   raftBatch: RAFT_BATCH_MAX,
@@ -61,6 +66,7 @@ export const DEFAULT_SETTINGS: NodeSettings = {
   connectionsMax: 1000,
   logSegmentBytes: 64 << 20,
   checkpointSpreadMs: 40_000,
+  deferAfterWaits: 16,
   retentionMs: 3_600_000,
   maxClockAheadMs: 500,
 };

@@ -42,6 +42,7 @@ import { DeadlockDetector } from '../../cluster/txn/deadlock.ts';
 import { ClusterKvClient } from '../../cluster/txn/kv-client.ts';
 import { Recovery } from '../../cluster/txn/recovery.ts';
 import { ContentionGate } from '../../cluster/txn/contention-gate.ts';
+import { HotTables } from '../../cluster/txn/hot-tables.ts';
 import { OpenSnapshots } from '../../cluster/txn/open-snapshots.ts';
 import { SchemaNews } from '../../cluster/txn/schema-news.ts';
 import { SnapshotFloor } from '../../cluster/txn/snapshot-floor.ts';
@@ -309,6 +310,7 @@ export class QuorateNode {
       deadlocks: new DeadlockDetector({ env, self, router, transport }),
       ids: new IdSource(self, hlc),
       gate: new ContentionGate(env),
+      hotTables: new HotTables(env.clock, this.#config.settings.deferAfterWaits),
       snapshots: this.#snapshots,
       replicas: this.store,
       schemaNews: new SchemaNews(

@@ -69,6 +69,8 @@ const RAFT_EVERY_MS = 50;
 const AUDITS_MAX = 5;
 /** Of all runs whose workloads are drawn. */
 const STREAMS_SHARE = 0.2;
+/** Of all runs: changes are put off without waiting for contention. */
+const DEFERRING_SHARE = 0.5;
 /** Clients that think no longer than this keep a cluster busy. */
 export const THINK_MIN_MS = 60;
 
@@ -99,7 +101,11 @@ class Simulation {
     this.#world = new SimWorld(options.seed);
     const { random } = this.#world;
     const size = options.nodes ?? pick(random, [3, 3, 3, 5]);
-    const settings = { ...drawSettings(random), ...options.settings };
+    const settings = {
+      ...drawSettings(random),
+      deferAfterWaits: drawDeferring(options.seed),
+      ...options.settings,
+    };
     this.#settings = settings;
     this.#also = settings.retentionMs === undefined ? [] : ['72000'];
     const skewMaxMs = pick(random, [0, 1000, 120_000, 3e10]);
@@ -349,6 +355,13 @@ function drawSettings(random: Random): Partial<NodeSettings> {
     // No safety rests on it.
     maxClockAheadMs: pick(random, [500, 60_000]),
   };
+}
+
+/** It came later: what else is drawn is what it was before. */
+function drawDeferring(seed: number): number {
+  const random = seededRandom(seed);
+  random.next();
+  return random.next() < DEFERRING_SHARE ? 0 : DEFAULT_SETTINGS.deferAfterWaits;
 }
 
 function drawWorkloads(random: Random, seed: number): Workload[] {

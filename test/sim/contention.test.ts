@@ -1,6 +1,7 @@
 /** Sessions whose transactions lose to each other, in a cluster of three nodes. */
 import { describe, expect, it } from 'vitest';
 import { must } from '../../src/base/assert.ts';
+import { DEFER_NEVER } from '../../src/node/config.ts';
 import type { Client } from './setting.ts';
 import { Setting } from './setting.ts';
 
@@ -130,7 +131,8 @@ describe('sessions that lose to each other', () => {
   });
 
   it('are let in a few at a time where they find themselves in deadlocks', async () => {
-    const at = await Setting.start(3);
+    // What is put off until the commit is part of none.
+    const at = await Setting.start(3, { deferAfterWaits: DEFER_NEVER });
     const rivals = new Rivals(at);
     await rivals.start(40);
     const change = (k: number): string => `UPDATE t SET v = v + 1 WHERE k = ${k}`;

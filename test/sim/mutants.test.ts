@@ -54,6 +54,7 @@ const ATTACKS: readonly Attack[] = [
   { rule: 'TXN-13', workloads: ['registers'], faults: ['shuffle'], seed: 1 },
   { rule: 'TXN-15', workloads: ['streams'], faults: [], seed: 1 },
   { rule: 'TXN-16', workloads: ALL, seed: 1 },
+  { rule: 'TXN-17', workloads: ALL, seed: 1 },
 ];
 
 /** The first seed that fails. */

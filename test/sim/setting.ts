@@ -1,5 +1,6 @@
 /** Sessions of a simulated cluster of three nodes, and what a node has counted. */
 import { must } from '../../src/base/assert.ts';
+import type { NodeSettings } from '../../src/node/config.ts';
 import { CollectingSink } from '../../src/sim/collecting-sink.ts';
 import { EmbeddedCluster } from '../../src/sim/cluster.ts';
 import { SimWorld } from '../../src/sim/world.ts';
@@ -21,9 +22,9 @@ export class Setting {
     this.cluster = cluster;
   }
 
-  static async start(seed: number): Promise<Setting> {
+  static async start(seed: number, settings: Partial<NodeSettings> = {}): Promise<Setting> {
     const world = new SimWorld(seed);
-    const cluster = new EmbeddedCluster(world, { size: 3 });
+    const cluster = new EmbeddedCluster(world, { size: 3, settings });
     await cluster.start();
     return new Setting(world, cluster);
   }

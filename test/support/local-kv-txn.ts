@@ -78,6 +78,11 @@ export class LocalTxn implements KvTxn, LockOwner {
     return this.#buffer.size > 0 || this.#fences.size > 0;
   }
 
+  /** Every statement is run when it comes. */
+  changeLater(): boolean {
+    return false;
+  }
+
   readTs(): MaybePromise<Timestamp> {
     return this.#kv.answer(() => this.#snapshot());
   }

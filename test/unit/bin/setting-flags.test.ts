@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { settingArguments, settingsOf } from '../../../src/bin/setting-flags.ts';
 import type { NodeConfig } from '../../../src/node/config.ts';
 import { sharesOf } from '../../../src/node/memory-shares.ts';
-import { DEFAULT_SETTINGS, decodeConfig, encodeConfig } from '../../../src/node/config.ts';
+import {
+  DEFAULT_SETTINGS,
+  DEFER_NEVER,
+  decodeConfig,
+  encodeConfig,
+} from '../../../src/node/config.ts';
 
 const CONFIG: NodeConfig = {
   ...{ nodeId: 1, clusterId: 'c', host: 'h', sqlPort: 1, httpPort: 2, peerPort: 3 },
@@ -27,6 +32,12 @@ describe('the flags of settings', () => {
     const [batch, pipeline] = [{ raftBatch: 16 }, { raftPipeline: 4 }];
     const rest = { retentionMs: 60_000, reads: 'quorum' };
     expect(settingsOf(some)).toEqual({ ...batch, ...pipeline, ...rest });
+  });
+
+  it('switch changes that are put off on or off', () => {
+    const { deferAfterWaits } = DEFAULT_SETTINGS;
+    expect(settingsOf({ 'defer-updates': 'on' })).toEqual({ deferAfterWaits });
+    expect(settingsOf({ 'defer-updates': 'off' })).toEqual({ deferAfterWaits: DEFER_NEVER });
   });
 
   it.each([

@@ -1,5 +1,5 @@
 /** Statements that are run where their range is led: what they read, wait for and refuse. One replica, an acceptor of one. */
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type {
   ChangeRequest,
   PrepareRequest,
@@ -65,7 +65,14 @@ function prepare(over: Partial<PrepareRequest>): Promise<RangeReply> {
   return bench.ask({
     ...{ kind: 'prepare', txnId: newTxn(), lockId: 'rival' as LockId, onePhase: false, span },
     ...{ readTs: bench.hlc.read(), reads: [], fences: [], planned: [], writes: [] },
-    ...{ fenceWrites: [], lockedKeys: [], grant: undefined, stagedParts: 0, anchor: a },
+    ...{
+      fenceWrites: [],
+      changes: [],
+      lockedKeys: [],
+      grant: undefined,
+      stagedParts: 0,
+      anchor: a,
+    },
     ...{ participants: [span], isFirstSend: true, ...over },
   });
 }
@@ -234,5 +241,137 @@ describe('a change at the leader', () => {
     await bench.commit();
     expect(await voting).toMatchObject({ kind: 'vote', vote: 'aborted' });
     expect(await change(append(a, 'x'), { txnId })).toMatchObject({ reason: 'elsewhere' });
+  });
+});
+
+describe('changes that were put off until the commit', () => {
+  const commit = (
+    changes: readonly (readonly [Key, string])[],
+    over: Partial<PrepareRequest> = {},
+  ): Promise<RangeReply> => {
+    const txnId = newTxn();
+    return prepare({
+      ...{ txnId, lockId: txnId as string as LockId, onePhase: true, participants: undefined },
+      changes: changes.map(([k, text]) => ({ key: k, ...append(k, text), bytes: Buffer.of() })),
+      ...over,
+    });
+  };
+  const elsewhere = { kind: 'refused', reason: 'elsewhere' };
+
+  it('TXN-17: build on what is in flight, in one entry with the other writes', async () => {
+    const written = { writes: [{ key: outside, value: Buffer.from('w') }] };
+    const all = [
+      commit([[a, '1']]),
+      commit([
+        [b, 'x'],
+        [a, '2'],
+        [a, '3'],
+      ]),
+      commit([[a, '4']], written),
+      commit([[a, '5']]),
+    ];
+    await bench.settle();
+    expect(bench.log).toHaveLength(4);
+    await bench.commit();
+    for (const each of all) expect(await each).toMatchObject({ kind: 'committed' });
+    expect([await read(a), await read(b), await read(outside)]).toEqual(['12345', 'x', 'w']);
+  });
+
+  it('TXN-17: change just the rows that they were announced for, or nothing happens', async () => {
+    const both = { run: (txn: KvTxn) => append(a, 'x').run(txn) && append(b, 'x').run(txn) };
+    const none = { run: () => true };
+    const refused = { run: () => false };
+    const received = { run: undefined };
+    for (const program of [both, none, refused, received]) {
+      const changes = [{ key: a, bytes: Buffer.of(), ...program }];
+      expect(await commit([], { changes })).toMatchObject(elsewhere);
+    }
+    expect(bench.log).toHaveLength(0);
+  });
+
+  it('TXN-7: with them, what was read is validated', async () => {
+    const readTs = bench.hlc.read();
+    const over = { readTs, reads: [{ start: b, end: key(`${b}\0`) }] };
+    const first = commit([[b, 'x']]);
+    await bench.settle();
+    expect(await commit([[a, 'x']], over)).toMatchObject({ reason: 'conflict' });
+    await bench.commit();
+    await first;
+    expect(await commit([[a, 'x']], over)).toMatchObject({ reason: 'conflict' });
+  });
+
+  it('are run again when what was read had to be looked for on disk', async () => {
+    const asked = vi.spyOn(bench.mvcc, 'hasNewer');
+    let answer: ((isNewer: boolean) => void) | undefined;
+    // Whether it is on disk, and then what is there.
+    asked.mockImplementationOnce(() => Promise.resolve(false));
+    asked.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+    const late = commit([[a, '2']], { reads: [{ start: b, end: key(`${b}\0`) }] });
+    await bench.settle();
+    const early = commit([[a, '1']]);
+    await bench.settle();
+    expect(bench.log).toHaveLength(1);
+    answer?.(false);
+    await bench.settle();
+    await bench.commit();
+    expect(await Promise.all([early, late])).toMatchObject(Array(2).fill({ kind: 'committed' }));
+    expect(await read(a)).toBe('12');
+  });
+
+  it('TXN-14: stand in the queue of a row lock, and hold none meanwhile', async () => {
+    await lock('holder', a);
+    await lock('holder', b);
+    const all = [
+      commit([
+        [a, '1'],
+        [b, '1'],
+      ]),
+      commit([
+        [b, '2'],
+        [a, '2'],
+      ]),
+    ];
+    await bench.settle();
+    expect(bench.log).toHaveLength(0);
+    await bench.ask({ kind: 'release', lockId: 'holder' as LockId });
+    await bench.settle();
+    expect(bench.log).toHaveLength(2);
+    await bench.commit();
+    for (const each of all) expect(await each).toMatchObject({ kind: 'committed' });
+    for (const k of [a, b]) expect(((await read(k)) ?? '').split('').sort()).toEqual(['1', '2']);
+    expect(await lock('two', a)).toMatchObject({ kind: 'locked', hasWaited: false });
+  });
+
+  it('leave no lock behind when the commit is refused', async () => {
+    await lock('holder', a);
+    const reads = [{ start: b, end: key(`${b}\0`) }];
+    const waiting = commit([[a, 'x']], { reads });
+    const overwriting = commit([[b, 'x']]);
+    await bench.settle();
+    await bench.commit();
+    await overwriting;
+    await bench.ask({ kind: 'release', lockId: 'holder' as LockId });
+    expect(await waiting).toMatchObject({ reason: 'conflict' });
+    expect(await lock('two', a)).toMatchObject({ kind: 'locked', hasWaited: false });
+  });
+
+  it('do not stand there for ever', async () => {
+    await lock('holder', a);
+    const waiting = commit([[a, 'x']]);
+    await bench.settle();
+    bench.advance(501);
+    expect(await waiting).toMatchObject(elsewhere);
+    await bench.ask({ kind: 'release', lockId: 'holder' as LockId });
+    expect(await lock('two', a)).toMatchObject({ kind: 'locked', hasWaited: false });
+  });
+
+  it('TXN-5: their rows stand in the gate while the leader gathers after a latest read', async () => {
+    await read(a);
+    const changing = commit([[a, 'x']]);
+    const reading = read(a);
+    await bench.settle();
+    await bench.commit();
+    expect(await changing).toMatchObject({ kind: 'committed' });
+    expect(await reading).toBe('x');
   });
 });

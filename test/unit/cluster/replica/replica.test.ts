@@ -37,6 +37,7 @@ function prepare(over: Partial<PrepareRequest>): Promise<RangeReply> {
     planned: [],
     writes: [],
     fenceWrites: [],
+    changes: [],
     lockedKeys: [],
     grant: undefined,
     stagedParts: 0,

@@ -63,7 +63,14 @@ class Pair {
     const value = Buffer.from(String(this.#counter));
     const reply = leader.ask({
       ...{ kind: 'prepare', txnId, lockId, onePhase, readTs: leader.hlc.read(), reads: [] },
-      ...{ fences: [], planned: [], writes: [{ key: k, value }], fenceWrites: [], lockedKeys: [] },
+      ...{
+        fences: [],
+        planned: [],
+        writes: [{ key: k, value }],
+        fenceWrites: [],
+        changes: [],
+        lockedKeys: [],
+      },
       ...{ grant: undefined, stagedParts: 0, anchor: k, participants: undefined, span: SPAN },
       isFirstSend: true,
     });
