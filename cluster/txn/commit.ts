@@ -420,7 +420,9 @@ function group(services: TxnServices, input: CommitInput): Participant[] {
   for (const change of input.changes) at(router.find(change.key)).changes.push(change);
   for (const span of input.reads.spans()) addRead(router.find(span.start), span);
   for (const key of input.lockedKeys) {
-    if (input.writes.get(key) === undefined) at(router.find(key)).lockedKeys.push(key);
+    const isWritten =
+      input.writes.get(key) !== undefined || input.changes.some((change) => change.key === key);
+    if (!isWritten) at(router.find(key)).lockedKeys.push(key);
   }
   for (const [tableId, version] of input.fenceWrites) {
     for (const descriptor of router.covering(tableSpan(tableId))) {

@@ -39,14 +39,13 @@ interface Settled {
 
 /** What nothing has been put in yet; never changed. */
 const NONE: readonly Deferred[] = [];
-const NONE_SETTLED: readonly Settled[] = [];
 
 type Services = Pick<TxnServices, 'env' | 'router' | 'replicas' | 'hotTables'>;
 
 export class DeferredChanges {
   readonly #services: Services;
   #list = NONE;
-  #settled = NONE_SETTLED;
+  #settled: Settled[] | undefined;
   /** Their own requests are not held up by them. */
   #isSettling = false;
 
@@ -89,10 +88,10 @@ export class DeferredChanges {
 
   /** Drops what is above the mark. What was put off before it and run behind it has not been run again. */
   rollbackTo(seq: number): void {
-    if (this.#list.length === 0 && this.#settled.length === 0) return;
-    const undone = this.#settled.filter((each) => each.seq > seq).map(({ deferred }) => deferred);
-    this.#settled = this.#settled.filter((each) => each.seq <= seq);
-    const all = undone.length === 0 ? this.#list : [...undone, ...this.#list];
+    if (this.#list.length === 0 && this.#settled === undefined) return;
+    const undone = this.#settled?.filter((each) => each.seq > seq) ?? [];
+    this.#settled = this.#settled?.filter((each) => each.seq <= seq);
+    const all = [...undone.map(({ deferred }) => deferred), ...this.#list];
     this.#list = all.filter((each) => each.seq <= seq).sort((a, b) => a.seq - b.seq);
   }
 
@@ -128,7 +127,7 @@ export class DeferredChanges {
     return thenMaybe(next.change.run(statement), (isDone) => {
       if (!isDone) throw statement.error ?? new KvError('conflict', 'a row was changed meanwhile');
       this.#list = this.#list.filter((each) => each !== next);
-      this.#settled = [...this.#settled, { deferred: next, seq: seq() }];
+      (this.#settled ??= []).push({ deferred: next, seq: seq() });
       return this.#settle(txn, seq, table);
     });
   }

@@ -98,6 +98,11 @@ describe('a change of a row that is fought over', () => {
       const n = clients.indexOf(client) + 1;
       expect(await at.all(client, [read(1), 'COMMIT'])).toEqual([`SELECT 1 ${n}`, 'COMMIT']);
       expect(await at.all(client, [read(1)])).toEqual([`SELECT 1 ${n}`]);
+      const behind = ['BEGIN', add(3, 1), 'SAVEPOINT s', read(3), 'ROLLBACK TO s', 'COMMIT'];
+      const node = [at.leader, ...at.others][n - 1] ?? 0;
+      const counted = await at.counted(node, () => at.all(client, behind));
+      expect(counted).toMatchObject({ changesDeferred: 1, txnsOnePhase: 1, deferralsUndone: 0 });
+      expect(await at.all(client, [read(3)])).toEqual([`SELECT 1 ${6 + n}`]);
       const dropped = ['BEGIN', 'SAVEPOINT s', add(2, 1), 'ROLLBACK TO s', 'COMMIT', read(2)];
       expect((await at.all(client, dropped)).at(-1)).toBe('SELECT 1 0');
     }
