@@ -8,6 +8,7 @@
  * - nothing it read here has a newer version, no other transaction holds a write to what it read or writes, and no
  *   prepared record has read what it writes;
  * - a gather has covered the latest reads of its keys (TXN-5: fence-gate.ts);
+ * - what it has put off until now does what was forecast (TXN-17: eval-deferred.ts);
  *
  * then it takes its timestamp and is proposed: as a one-phase commit, or as a record that holds until the decision.
  * Whatever had to wait starts over. A conflict that waiting cannot cure is refused at once.

@@ -143,9 +143,25 @@ function forecast(change: RowChange, read: (key: Key) => Uint8Array | undefined)
   return change.run(txn) === true && txn.isWritten ? txn.key : undefined;
 }
 
-/** One row that is there is locked, and written. */
-class ForecastTxn extends OneRequestTxn implements KvTxn {
+/** What a change that can be put off may do: lock its row, and write it. */
+abstract class OneRowTxn extends OneRequestTxn {
   readonly hasWrites = false;
+
+  get(): undefined {
+    return notInOneRequest();
+  }
+
+  getMany(): [] {
+    return notInOneRequest();
+  }
+
+  delete(): void {
+    notInOneRequest();
+  }
+}
+
+/** One row that is there is locked, and written. */
+class ForecastTxn extends OneRowTxn implements KvTxn {
   key: Key | undefined;
   isWritten = false;
   readonly #read: (key: Key) => Uint8Array | undefined;
@@ -168,23 +184,10 @@ class ForecastTxn extends OneRequestTxn implements KvTxn {
     if (k !== this.key) notInOneRequest();
     this.isWritten = true;
   }
-
-  get(): undefined {
-    return notInOneRequest();
-  }
-
-  getMany(): [] {
-    return notInOneRequest();
-  }
-
-  delete(): void {
-    notInOneRequest();
-  }
 }
 
 /** Keeps the error that a change ends with: whoever runs changes only says that one has failed. */
-class SettlingTxn extends OneRequestTxn implements KvTxn {
-  readonly hasWrites = false;
+class SettlingTxn extends OneRowTxn implements KvTxn {
   error: KvError | undefined;
   readonly #txn: KvTxn;
 
@@ -212,17 +215,5 @@ class SettlingTxn extends OneRequestTxn implements KvTxn {
 
   put(k: Key, value: Uint8Array, table: TableFence | undefined): MaybePromise<void> {
     return this.#txn.put(k, value, table);
-  }
-
-  get(): undefined {
-    return notInOneRequest();
-  }
-
-  getMany(): [] {
-    return notInOneRequest();
-  }
-
-  delete(): void {
-    notInOneRequest();
   }
 }

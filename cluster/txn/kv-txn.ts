@@ -1,7 +1,7 @@
 /**
  * One transaction at its gateway: the snapshot, the buffered writes, the read set, the locks. Implements `KvTxn`, the
- * contract with SQL; the protocol's rules that live here are TXN-1 (the gather, when something is first read or
- * locked), TXN-2 (snapshot reads), TXN-6 (grants are kept, for COMMIT) and TXN-13 (the snapshot moves over valid reads).
+ * contract with SQL; the protocol's rules that live here are TXN-1 (the gather a first lock may spare; else
+ * txn-snapshot.ts), TXN-2 (snapshot reads), TXN-6 (grants are kept, for COMMIT) and TXN-13 (the snapshot moves over valid reads).
  *
  * Calls come one at a time, except `rollback`, which may come whenever; a call that finds the transaction ended after
  * it has waited throws `cancelled`.
