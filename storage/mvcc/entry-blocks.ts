@@ -2,9 +2,10 @@
  * The entries of a memory table in the order of their keys: a list of sorted blocks. Each block knows the highest
  * timestamp in it, so that a validation skips most of a span.
  *
- * An entry that is added waits until order is asked for, or until many wait; then all of them are sorted and merged into
- * the blocks in one walk: to search the place of each alone goes through memory all over the table, and reads and writes by
- * key never ask for order.
+ * An entry that is added waits until order is asked for, or until a share of the table waits; then all of them are merged
+ * into the blocks in one walk: to search the place of each alone goes through memory all over the table, the walk copies
+ * every block that gets one, and reads and writes by key never ask for order. What waits is sorted a run at a time, so
+ * that little is left to do when it is merged.
  *
  * Synchronous; cursors hold until the next change, so they are never kept across an await while entries may be added.
  */
@@ -14,8 +15,10 @@ import { KEY_MIN } from '../../src/base/span.ts';
 import type { MemVersion } from './memory-table.ts';
 
 const BLOCK_MAX = 128;
-/** Bounds how long the loop stands while they are put in their places. */
-const WAITING_MAX = 2048;
+/** So many are sorted at once. */
+const RUN = 2048;
+/** Of the entries in blocks, as many may wait: each is then copied about so often, whatever the size of the table. */
+const WAITING_SHARE = 1 / 16;
 
 export interface MemEntry {
   readonly key: Key;
@@ -32,13 +35,20 @@ interface Block {
 export class EntryBlocks {
   /** In key order, none empty. */
   #blocks: Block[] = [];
-  /** In the order they came. */
+  /** How many entries are in blocks. */
+  #placed = 0;
+  /** Sorted, `RUN` in each. */
+  #runs: MemEntry[][] = [];
+  /** Fewer than `RUN`, in the order they came. */
   #waiting: MemEntry[] = [];
 
   /** Its key must not be there. */
   add(entry: MemEntry): void {
     this.#waiting.push(entry);
-    if (this.#waiting.length >= WAITING_MAX) this.#place();
+    if (this.#waiting.length < RUN) return;
+    this.#runs.push(this.#waiting.sort(byKey));
+    this.#waiting = [];
+    if (this.#runs.length * RUN > this.#placed * WAITING_SHARE) this.#place();
   }
 
   /** Whether a version in the span is above `afterTs`. */
@@ -76,6 +86,7 @@ export class EntryBlocks {
       const entries = block.entries.filter((entry) => {
         if (entry.key < span.start || entry.key >= span.end) return true;
         onRemoved(entry);
+        this.#placed--;
         return false;
       });
       block.entries = entries;
@@ -101,13 +112,16 @@ export class EntryBlocks {
   }
 
   #ordered(): readonly Block[] {
-    if (this.#waiting.length > 0) this.#place();
+    if (this.#waiting.length + this.#runs.length > 0) this.#place();
     return this.#blocks;
   }
 
   /** Merges what waits into the blocks. */
   #place(): void {
-    const waiting = this.#waiting.sort(byKey);
+    // The sort finds the runs and merges them.
+    const waiting = [...this.#runs.flat(), ...this.#waiting].sort(byKey);
+    this.#placed += waiting.length;
+    this.#runs = [];
     this.#waiting = [];
     if (this.#blocks.length === 0) {
       this.#blocks = cut(waiting, BLOCK_MAX);

@@ -24,7 +24,7 @@ function keysOf(cursor: TableCursor): string[] {
 }
 
 function name(number: number): Key {
-  return `k${String(number).padStart(4, '0')}` as Key;
+  return `k${String(number).padStart(5, '0')}` as Key;
 }
 
 describe('MemoryTable', () => {
@@ -47,15 +47,15 @@ describe('MemoryTable', () => {
   it('keeps many keys in order that came between two looks, in few blocks and in many', () => {
     const table = new MemoryTable(TS_ZERO);
     const seen = new Set<number>();
-    // Each batch is larger than what may wait, and cuts blocks that the ones before have made.
-    for (const [step, from] of [
-      [2, 0],
-      [7, 5000],
-      [3, 1],
-      [1, 4000],
+    // The first is larger than what may wait; of the others sorted runs wait, and more. They cut blocks.
+    for (const [count, step, from] of [
+      [40_000, 2, 0],
+      [5000, 7, 5000],
+      [5000, 3, 1],
+      [3000, 1, 4000],
     ] as const) {
-      for (let i = 0; i < 5000; i++) {
-        const number = (from + i * step * 7919) % 10_000;
+      for (let i = 0; i < count; i++) {
+        const number = (from + i * step * 7919) % 90_000;
         seen.add(number);
         table.put(name(number), null, id(step), false);
       }
