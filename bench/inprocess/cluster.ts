@@ -103,6 +103,10 @@ class MemDisk implements Disk {
       read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
       write: (offset, written) => bytes.set(written, offset),
       sync: () => Promise.resolve(),
+      writeDurably: (offset, written) => {
+        bytes.set(written, offset);
+        return Promise.resolve();
+      },
       close: () => Promise.resolve(),
     });
   }

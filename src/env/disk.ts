@@ -15,10 +15,15 @@ export interface DiskFile {
   size(): Promise<number>;
   /** Reads up to `length` bytes at `offset`; shorter at the end of the file. */
   read(offset: number, length: number): Promise<Buffer>;
-  /** Writes synchronously into the page cache: cheap, not durable. */
+  /** Writes synchronously: what is read from then on is this. Not durable. */
   write(offset: number, bytes: Uint8Array): void;
   /** fdatasync: all that was written before the call is durable when it resolves. Never retried after a failure. */
   sync(): Promise<void>;
+  /**
+   * Writes, and syncs what it has written and no more: durable, and to be read, when it resolves; `bytes` stay as they
+   * are until then. Never retried after a failure.
+   */
+  writeDurably(offset: number, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -7,11 +7,16 @@ import type { Disk, DiskFile } from '../env/disk.ts';
 import { DiskError } from '../env/disk.ts';
 import type { Random } from '../env/env.ts';
 
+interface Write {
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
 interface File {
   durable: Buffer;
   current: Buffer;
-  /** Writes since the last sync. */
-  unsynced: { offset: number; bytes: Buffer }[];
+  /** In the order in which they were made. */
+  unsynced: Write[];
 }
 
 export class SimDisk implements Disk {
@@ -108,6 +113,25 @@ export class SimDisk implements Disk {
     return file === undefined ? [] : [file.durable, file.current];
   }
 
+  #write(file: File, offset: number, bytes: Uint8Array): Write {
+    if (this.failWrites) throw new DiskError('disk_full', 'write failed');
+    const write = { offset, bytes: Buffer.from(bytes) };
+    write.bytes.copy(file.current, offset);
+    file.unsynced.push(write);
+    return write;
+  }
+
+  /** `epoch`: of the handle. Its process never gets an answer if it has crashed. */
+  async #sync(file: File, writes: readonly Write[], epoch: number): Promise<void> {
+    await this.beforeSync();
+    if (epoch !== this.#epoch) return new Promise(() => undefined);
+    if (this.failSyncs) throw new DiskError('disk_io', 'sync failed');
+    this.syncs++;
+    for (const { offset, bytes } of writes) bytes.copy(file.durable, offset);
+    file.unsynced = file.unsynced.filter((write) => !writes.includes(write));
+    return undefined;
+  }
+
   #handle(name: string, file: File): DiskFile {
     const epoch = this.#epoch;
     return {
@@ -119,22 +143,12 @@ export class SimDisk implements Disk {
         return found;
       },
       write: (offset, bytes) => {
-        if (epoch !== this.#epoch) return;
-        if (this.failWrites) throw new DiskError('disk_full', 'write failed');
-        const copy = Buffer.from(bytes);
-        copy.copy(file.current, offset);
-        file.unsynced.push({ offset, bytes: copy });
+        if (epoch === this.#epoch) this.#write(file, offset, bytes);
       },
-      sync: async () => {
-        const written = file.unsynced.length;
-        await this.beforeSync();
+      sync: () => this.#sync(file, [...file.unsynced], epoch),
+      writeDurably: async (offset, bytes) => {
         if (epoch !== this.#epoch) return new Promise(() => undefined);
-        if (this.failSyncs) throw new DiskError('disk_io', 'sync failed');
-        this.syncs++;
-        for (const { offset, bytes } of file.unsynced.splice(0, written)) {
-          bytes.copy(file.durable, offset);
-        }
-        return undefined;
+        return this.#sync(file, [this.#write(file, offset, bytes)], epoch);
       },
       close: () => Promise.resolve(),
     };

@@ -1,10 +1,10 @@
 /**
  * The Raft log of a node: one append-only log for all its ranges, in preallocated segments (segment.ts). An append is
- * durable when its promise resolves; everything that arrives while a flush runs becomes the next one: one write, one
- * fdatasync, no timer.
+ * durable when its promise resolves; everything that arrives while a flush runs becomes the next one: one durable write,
+ * no timer.
  *
  * Invariants:
- * - LOG-1: a promise resolves only after an fdatasync that began after its records were written.
+ * - LOG-1: a promise resolves only after its records were written durably, and those before them.
  * - LOG-2: after a failed write or sync nothing is acknowledged any more, and nothing is retried.
  * - LOG-3: what a record says is in force until a later record of its range says otherwise; a segment is freed only
  *   when nothing in it that is in force is needed. What little holds an old segment is copied forward first. Freeing
@@ -139,9 +139,9 @@ export class RaftLogStore {
   readonly #segments: SegmentPool;
   readonly #ranges = new Map<RangeId, RangeLog>();
   readonly #writer = new RecordWriter();
-  /** Of the flush that runs: the segment written to, and those written to so far. */
+  /** Of the flush that runs: the segment written to, and those that it has filled. */
   #segment: Segment | undefined;
-  readonly #unsynced = new Set<Segment>();
+  readonly #filled: Segment[] = [];
   /** Copies in the writer: they lie elsewhere once they are written, so that what is read is always there. */
   #moves: Move[] = [];
   #ceiling: Timestamp = TS_ZERO;
@@ -311,7 +311,7 @@ export class RaftLogStore {
     return new LogError('log_failed', 'the log cannot be written', {}, this.#failure);
   }
 
-  /** One sync for all; more than one write only where a segment ends. */
+  /** One durable write for all; more only where a segment ends. */
   async #flush(taken: readonly Queued[]): Promise<void> {
     // What was queued before is durable: one that says nothing has only waited for that. Batches have no gaps.
     if (!taken.some((each) => this.#saysSomething(each))) return;
@@ -323,12 +323,7 @@ export class RaftLogStore {
       await this.#writeCeiling(each.batch.clockCeiling);
       for (const append of each.batch.ranges) await this.#writeAppend(append);
     }
-    this.#writeOut();
-    for (const segment of this.#unsynced) {
-      await segment.sync();
-      this.#stats.syncs++;
-    }
-    this.#unsynced.clear();
+    await this.#writeDurably();
     this.#stats.batches++;
     this.#segments.prepareNext();
     this.#maybeClean();
@@ -413,20 +408,31 @@ export class RaftLogStore {
 
   async #nextSegment(bytes: number): Promise<void> {
     const ended = must(this.#segment);
-    this.#writeOut();
+    ended.write(this.#writer.take());
+    this.#noteWritten();
     // What a recycled file held before may follow: the end has to be said.
-    if (ended.end()) this.#unsynced.add(ended);
+    ended.end();
+    this.#filled.push(ended);
     this.#segment = await this.#segments.next(this.#writer.position, bytes);
     this.#writer.beginSegment(this.#segment.number);
   }
 
-  #writeOut(): void {
-    const segment = must(this.#segment);
-    const bytes = this.#writer.take();
-    if (bytes.length === 0) return;
-    segment.write(bytes);
-    this.#unsynced.add(segment);
-    this.#stats.bytes += bytes.length;
+  /** What the writer holds, after all that this flush has written into segments before. */
+  async #writeDurably(): Promise<void> {
+    for (const filled of this.#filled) {
+      await filled.sync();
+      this.#stats.syncs++;
+    }
+    this.#filled.length = 0;
+    if (this.#writer.length === 0) return;
+    await must(this.#segment).writeDurably(this.#writer.take());
+    this.#stats.syncs++;
+    this.#noteWritten();
+  }
+
+  /** What the writer holds can be read. */
+  #noteWritten(): void {
+    this.#stats.bytes += this.#writer.length;
     const moves = this.#moves;
     this.#moves = [];
     for (const { copy, segment: to, offset } of moves) {

@@ -45,9 +45,19 @@ export class Segment {
   }
 
   write(bytes: Uint8Array): void {
-    assert(this.position + bytes.length <= this.sizeBytes, 'segment overflow');
-    this.#file.write(this.position, bytes);
-    this.position += bytes.length;
+    this.#file.write(this.#take(bytes.length), bytes);
+  }
+
+  writeDurably(bytes: Uint8Array): Promise<void> {
+    return this.#file.writeDurably(this.#take(bytes.length), bytes);
+  }
+
+  /** Where so many bytes go. */
+  #take(length: number): number {
+    const { position } = this;
+    assert(position + length <= this.sizeBytes, 'segment overflow');
+    this.position += length;
+    return position;
   }
 
   /** Writes the mark of its end, if there is room; true when it did. */
@@ -140,8 +150,7 @@ export class SegmentPool {
   /** Makes a spare a segment: the header is durable before the name is. */
   async #dedicate(spare: string, name: string, number: number, start: LogPosition): Promise<void> {
     const file = await this.#disk.open(spare);
-    file.write(0, encodeSegmentHeader(number, start));
-    await file.sync();
+    await file.writeDurably(0, encodeSegmentHeader(number, start));
     await file.close();
     await this.#disk.rename(spare, name);
   }

@@ -42,7 +42,7 @@ const ATTACKS: readonly Attack[] = [
   { rule: 'TXN-6', workloads: ['queues', 'bank'], faults: ['transfer', 'crash'], seed: 1 },
   { rule: 'TXN-7', workloads: ALL, seed: 1 },
   { rule: 'TXN-8', workloads: ALL, seed: 1 },
-  { rule: 'TXN-9', workloads: ['fresh'], faults: ['unheard commit', 'slow disk'], seed: 1 },
+  { rule: 'TXN-9', workloads: ['fresh'], faults: ['unheard commit', 'slow disk'], seed: 35 },
   { rule: 'TXN-10', workloads: ['batches'], faults: ['stuck link'], seed: 1 },
   {
     rule: 'TXN-11',

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import ts from 'typescript';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +18,21 @@ beforeEach(() => {
 afterEach(() => {
   fs.rmSync(dir, { recursive: true });
 });
+
+/** So long that what follows at once is left to a thread. */
+function keepLoopBusy(): void {
+  const until = performance.now() + 100;
+  while (performance.now() < until);
+}
+
+/** Where a descriptor of this process leads; undefined if it is gone. */
+function pathOf(fd: string): string | undefined {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
 
 describe('files', () => {
   it('are made full of zeros, written anywhere, and read back', async () => {
@@ -34,6 +50,44 @@ describe('files', () => {
     const again = await disk.open('log-1');
     expect((await again.read(1000, 5)).toString()).toBe('hello');
     await again.close();
+  });
+
+  it('are written durably, made or opened, in place or while the loop is busy', async () => {
+    const disk = new NodeDisk(dir);
+    const made = await disk.create('log-1', 64);
+    await made.writeDurably(8, Buffer.from('made'));
+    await made.close();
+    const file = await disk.open('log-1');
+    await file.writeDurably(16, Buffer.from('idle'));
+    keepLoopBusy();
+    await file.writeDurably(24, Buffer.from('busy'));
+    const text = fs.readFileSync(path.join(dir, 'log-1'), 'latin1');
+    expect(text.replace(/\0+/g, ' ')).toBe(' made idle busy ');
+    await file.close();
+  });
+
+  it.runIf(process.platform === 'linux')('that cannot be written say why', async () => {
+    const disk = new NodeDisk(dir);
+    fs.symlinkSync('/dev/full', path.join(dir, 'log-1'));
+    const file = await disk.open('log-1');
+    const failure = { code: 'disk_full', message: 'cannot write and sync log-1: ENOSPC' };
+    const write = (): Promise<void> => file.writeDurably(0, Buffer.from('x'));
+    await expect(write()).rejects.toMatchObject({ code: 'disk_full' });
+    keepLoopBusy();
+    await expect(write()).rejects.toMatchObject(failure);
+    await file.close();
+  });
+
+  it.runIf(process.platform === 'linux')('that are opened sync what is written', async () => {
+    const disk = new NodeDisk(dir);
+    await (await disk.create('log-1', 64)).close();
+    const file = await disk.open('log-1');
+    const fds = fs.readdirSync('/proc/self/fd').filter((fd) => pathOf(fd)?.endsWith('/log-1'));
+    expect(fds).toHaveLength(1);
+    const info = fs.readFileSync(`/proc/self/fdinfo/${fds[0]}`, 'utf8');
+    const flags = Number.parseInt(/flags:\s+(\d+)/.exec(info)?.[1] ?? '', 8);
+    expect(flags & fs.constants.O_DSYNC).toBe(fs.constants.O_DSYNC);
+    await file.close();
   });
 
   it('are replaced, renamed, removed and listed', async () => {

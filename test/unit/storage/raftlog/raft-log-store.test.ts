@@ -149,6 +149,29 @@ describe('an append', () => {
     expect(store.stats().entries).toBe(4);
   });
 
+  it('that fills a segment syncs that one first, and only then', async () => {
+    const disk = new SimDisk();
+    const { store } = await open(disk);
+    await store.append({ ranges: [entry(1, A, 1200)] });
+    const syncs = holdSyncs(disk);
+    const segments = store.segmentCount();
+    const filling = watch({ two: store.append({ ranges: [entry(2, A, 700), entry(3, A, 700)] }) });
+    const before = store.stats().syncs;
+    while (filling.length === 0) {
+      expect(syncs.held()).toBeLessThanOrEqual(1);
+      syncs.release();
+      await settle();
+    }
+    expect(store.segmentCount()).toBe(segments + 1);
+    expect(store.stats().syncs - before).toBe(2);
+    const next = watch({ four: store.append({ ranges: [entry(4)] }) });
+    await settle();
+    syncs.release();
+    await settle();
+    expect(next).toEqual(['four']);
+    expect(store.stats().syncs - before).toBe(3);
+  });
+
   it('truncates before it adds, and the vote stands with it', async () => {
     const disk = new SimDisk();
     const { store } = await open(disk);
