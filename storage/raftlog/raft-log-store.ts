@@ -139,9 +139,8 @@ export class RaftLogStore {
   readonly #segments: SegmentPool;
   readonly #ranges = new Map<RangeId, RangeLog>();
   readonly #writer = new RecordWriter();
-  /** Of the flush that runs: the segment written to, and those that it has filled. */
+  /** Of the flush that runs: the segment written to. */
   #segment: Segment | undefined;
-  readonly #filled: Segment[] = [];
   /** Copies in the writer: they lie elsewhere once they are written, so that what is read is always there. */
   #moves: Move[] = [];
   #ceiling: Timestamp = TS_ZERO;
@@ -407,32 +406,19 @@ export class RaftLogStore {
   }
 
   async #nextSegment(bytes: number): Promise<void> {
-    const ended = must(this.#segment);
-    ended.write(this.#writer.take());
-    this.#noteWritten();
-    // What a recycled file held before may follow: the end has to be said.
-    ended.end();
-    this.#filled.push(ended);
+    await this.#writeDurably('end');
     this.#segment = await this.#segments.next(this.#writer.position, bytes);
     this.#writer.beginSegment(this.#segment.number);
   }
 
-  /** What the writer holds, after all that this flush has written into segments before. */
-  async #writeDurably(): Promise<void> {
-    for (const filled of this.#filled) {
-      await filled.sync();
-      this.#stats.syncs++;
-    }
-    this.#filled.length = 0;
-    if (this.#writer.length === 0) return;
-    await must(this.#segment).writeDurably(this.#writer.take());
+  /** What the writer holds, to the segment; `end`: nothing else will come there. */
+  async #writeDurably(after?: 'end'): Promise<void> {
+    const segment = must(this.#segment);
+    const bytes = this.#writer.take();
+    if (bytes.length === 0 && after === undefined) return;
+    await (after === 'end' ? segment.end(bytes) : segment.append(bytes));
     this.#stats.syncs++;
-    this.#noteWritten();
-  }
-
-  /** What the writer holds can be read. */
-  #noteWritten(): void {
-    this.#stats.bytes += this.#writer.length;
+    this.#stats.bytes += bytes.length;
     const moves = this.#moves;
     this.#moves = [];
     for (const { copy, segment: to, offset } of moves) {

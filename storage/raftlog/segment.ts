@@ -44,32 +44,21 @@ export class Segment {
     return this.#file;
   }
 
-  write(bytes: Uint8Array): void {
-    this.#file.write(this.#take(bytes.length), bytes);
-  }
-
-  writeDurably(bytes: Uint8Array): Promise<void> {
-    return this.#file.writeDurably(this.#take(bytes.length), bytes);
-  }
-
-  /** Where so many bytes go. */
-  #take(length: number): number {
+  /** Durable when it resolves; `bytes` stay as they are until then. */
+  append(bytes: Uint8Array): Promise<void> {
     const { position } = this;
-    assert(position + length <= this.sizeBytes, 'segment overflow');
-    this.position += length;
-    return position;
+    assert(position + bytes.length <= this.sizeBytes, 'segment overflow');
+    this.position += bytes.length;
+    return this.#file.writeDurably(position, bytes);
   }
 
-  /** Writes the mark of its end, if there is room; true when it did. */
-  end(): boolean {
-    const room = Math.min(RECORD_HEAD_BYTES, this.sizeBytes - this.position);
-    if (room > 0) this.#file.write(this.position, Buffer.alloc(room));
+  /** The last bytes, and the mark of the end where there is room: what a recycled file held before may follow. */
+  end(bytes: Uint8Array): Promise<void> {
+    const room = this.sizeBytes - this.position - bytes.length;
+    const mark = Buffer.alloc(Math.min(RECORD_HEAD_BYTES, room));
+    const ended = this.append(Buffer.concat([bytes, mark]));
     this.position = this.sizeBytes;
-    return room > 0;
-  }
-
-  sync(): Promise<void> {
-    return this.#file.sync();
+    return ended;
   }
 }
 

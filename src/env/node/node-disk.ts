@@ -7,13 +7,13 @@
  * one that has yet to get them. What a crash leaves under a passing name goes at the next opening; what a full disk
  * leaves goes at once.
  *
- * `write` is synchronous (a hand-over to the thread pool costs more than the copy into the page cache); so are `sync` and
- * `writeDurably` as long as the disk is fast (sync-mode.ts). A failed sync is reported once and never repeated here: the
- * kernel may have dropped the pages, and a second attempt would succeed without them.
+ * `write` is synchronous; so are `sync` and `writeDurably` as long as the disk is fast (sync-mode.ts): a hand-over to the
+ * thread pool costs more. A failed sync is reported once and never repeated here: the kernel may have dropped the pages,
+ * and a second attempt would succeed without them.
  *
  * On Linux opened files have O_DSYNC: their writes do what an fdatasync behind each would, flush of the disk's cache
- * included (open(2)), in one call. Other systems promise less by that flag than by what libuv takes for fdatasync
- * (F_FULLFSYNC on macOS), so there it is two calls.
+ * included (open(2)), in one call; `write` waits for the disk, too. Other systems promise less by that flag than by what
+ * libuv takes for fdatasync (F_FULLFSYNC on macOS), so there it is two calls.
  */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
