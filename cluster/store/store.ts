@@ -3,7 +3,7 @@
  * checkpoints. Per turn of the event loop it does, for every range that has something to do:
  *
  *   1. collect Ready; messages that need no sync leave now (the leader's appends in parallel with its own sync);
- *   2. one append for all ranges to the log: one write, one fdatasync;
+ *   2. one append for all ranges to the log: one durable write;
  *   3. apply what is committed;
  *   4. once synced: tell Raft, and send the messages that had to wait (acknowledgements, votes).
  *
