@@ -125,8 +125,9 @@ export class TableCodec {
     const decodeValue = compileRowDecoder(this.#valueColumns(), valueSlots);
     const isValueWanted = valueSlots.some((slot) => slot >= 0);
     const start = this.prefix.length;
+    const blank = new Array<Datum>(width).fill(null);
     return (row) => {
-      const out = new Array<Datum>(width).fill(null);
+      const out = blank.slice();
       if (isKeyWanted) decodeKey(row.key, start, out);
       // NB: after the key, whose pieces may be less exact than the stored columns.
       if (isValueWanted) decodeValue(row.value, out);

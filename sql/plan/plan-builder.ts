@@ -41,7 +41,7 @@ import { rowKeyFor } from '../exec/row-keys.ts';
 import type { RowKeyOf } from '../exec/row-keys.ts';
 import { codecOf } from '../exec/table-codec.ts';
 import { conjunctsOf } from '../optimize/push-filters.ts';
-import { comparatorFor } from '../types/compare.ts';
+import { sortOrderFor } from '../types/compare.ts';
 import type { OrderWish } from './access-path.ts';
 import { buildJoin } from './build-join.ts';
 import type { ScanNode } from './build-scan.ts';
@@ -375,12 +375,12 @@ export class PlanBuilder {
   #sortKeys(keys: readonly SortKeyRel[], env: RowEnv): ((frame: Frame) => SortKey)[] {
     return keys.map((key) => {
       const compiled = env.compile(key.expr);
-      const compare = comparatorFor(key.expr.type);
+      const { keyOf, compare } = sortOrderFor(key.expr.type);
       const { isDescending, isNullsFirst } = key;
-      return (frame) => ({
-        ...{ compare, isDescending, isNullsFirst },
-        evaluate: evaluateIn(compiled, frame),
-      });
+      return (frame) => {
+        const evaluate = evaluateIn(compiled, frame);
+        return { compare, isDescending, isNullsFirst, evaluate: (row) => keyOf(evaluate(row)) };
+      };
     });
   }
 

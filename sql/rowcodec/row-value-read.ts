@@ -60,7 +60,10 @@ export function payloadReaderFor(type: SqlType): PayloadReader {
       const blanks = ' '.repeat(length);
       return (bytes, start, kind, end) => {
         const text = readText(bytes, start, kind, end);
-        return text === '' ? blanks : padCharacters(text, length);
+        if (text === '') return blanks;
+        // A unit for each byte: nothing but ASCII, whose characters need no counting.
+        const isAscii = text.length === end - contentStart(start, kind);
+        return isAscii ? text.padEnd(length) : padCharacters(text, length);
       };
     }
     case 'text':

@@ -48,6 +48,21 @@ export function comparatorFor(type: SqlType): Comparator {
 }
 
 /**
+ * What sorts many datums of a type: `keyOf` is asked once for each, `compare` for pairs of what it gave. The order is
+ * that of `comparatorFor`.
+ */
+export function sortOrderFor(type: SqlType): {
+  readonly keyOf: (datum: Datum) => Datum;
+  readonly compare: Comparator;
+} {
+  if (type.name !== 'bpchar') return { keyOf: (datum) => datum, compare: comparatorFor(type) };
+  return {
+    keyOf: (datum) => (datum === null ? null : trimBlanks(datum as string)),
+    compare: compareTextDatums,
+  };
+}
+
+/**
  * A value that is equal (`===`, and as a Map key) exactly for datums that compare equal: for hash joins, grouping and
  * DISTINCT. Keys of different types must not be mixed, except among the integer types when all go through int8.
  */
@@ -85,6 +100,8 @@ export function groupKeyFor(type: SqlType): (datum: Datum) => string | number | 
     case 'timestamp':
     case 'timestamptz':
       return (datum) => datum as string | number | bigint;
+    case 'bpchar':
+      return (datum) => trimBlanks(datum as string);
     default:
       return (datum) => groupKey(type, datum);
   }
@@ -92,8 +109,8 @@ export function groupKeyFor(type: SqlType): (datum: Datum) => string | number | 
 
 /** Code point order. UTF-16 order differs only where a surrogate meets a unit from U+E000 up. */
 export function compareText(a: string, b: string): number {
-  if (a === b) return 0;
   const length = Math.min(a.length, b.length);
+  // Most pairs differ at once, which is sooner seen than asked (===) where a text is a slice or a concatenation.
   for (let i = 0; i < length; i++) {
     const x = a.charCodeAt(i);
     const y = b.charCodeAt(i);

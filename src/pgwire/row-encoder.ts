@@ -70,12 +70,27 @@ const encoders = [new WeakMap<Columns, RowEncoder>(), new WeakMap<Columns, RowEn
 const scratch = new ByteWriter(1024);
 
 function binaryWriter(type: SqlType): WriteValue {
-  return (out, value) => {
-    scratch.reset();
-    encodeBinary(type, value, scratch);
-    out.int32(scratch.length);
-    out.raw(scratch.view());
-  };
+  switch (type.name) {
+    case 'int4':
+      return (out, value) => {
+        out.int32(4);
+        out.int32(value as number);
+      };
+    case 'text':
+    case 'varchar':
+    case 'bpchar':
+    case 'name':
+    case 'unknown':
+      // Its binary form is its text.
+      return (out, value) => out.textValue(value as string);
+    default:
+      return (out, value) => {
+        scratch.reset();
+        encodeBinary(type, value, scratch);
+        out.int32(scratch.length);
+        out.raw(scratch.view());
+      };
+  }
 }
 
 function textWriter(type: SqlType, ctx: FormatContext): WriteValue {

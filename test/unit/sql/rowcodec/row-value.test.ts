@@ -5,12 +5,20 @@ import { ByteDecodeError } from '../../../../src/base/bytes.ts';
 import type { ValueColumn } from '../../../../sql/rowcodec/row-value.ts';
 import { compileRowDecoder, compileRowEncoder } from '../../../../sql/rowcodec/row-value.ts';
 import type { Datum } from '../../../../sql/types/datum.ts';
-import { BOOL, FLOAT8, INT4, INT8, TEXT } from '../../../../sql/types/sql-type.ts';
+import { padCharacters } from '../../../../sql/types/characters.ts';
+import { BOOL, FLOAT8, INT4, INT8, TEXT, bpcharOf } from '../../../../sql/types/sql-type.ts';
 
 const KINDS: readonly { readonly type: ValueColumn['type']; readonly of: fc.Arbitrary<Datum> }[] = [
   { type: INT4, of: fc.integer() },
   { type: INT8, of: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) },
   { type: TEXT, of: fc.string({ maxLength: 300 }) },
+  // Characters of one to four bytes, and blanks, which are not stored at the end.
+  {
+    type: bpcharOf(40),
+    of: fc
+      .string({ unit: fc.constantFrom('a', ' ', 'é', '\u{20ac}', '\u{1f600}'), maxLength: 40 })
+      .map((text) => padCharacters(text, 40)),
+  },
   { type: BOOL, of: fc.boolean() },
   { type: FLOAT8, of: fc.double({ noNaN: true }) },
 ];
