@@ -12,6 +12,7 @@ import { QuorateError } from '../base/errors.ts';
 import { nodeId } from '../base/ids.ts';
 import type { Logger } from '../env/env.ts';
 import { lockDirectory } from '../env/node/directory-lock.ts';
+import { letHeapGrow } from '../env/node/heap-growth.ts';
 import { serveHttp } from '../env/node/http-server.ts';
 import type { HttpAnswer } from '../env/node/http-server.ts';
 import { nodeClock } from '../env/node/node-clock.ts';
@@ -45,6 +46,7 @@ const DATABASES = ['postgres', 'quorate'];
 
 export async function runStart(args: readonly string[]): Promise<number> {
   if (isForHost(args)) return runStartHost(args);
+  letHeapGrow();
   const { config, dir } = readConfig(args);
   const lock = await lockDirectory(dir);
   if (lock === undefined) throw new ConfigError(`another process is running on ${dir}`);

@@ -13,7 +13,7 @@ const GIB = 2 ** 30;
 
 /** All in bytes, in whole MiB. */
 export interface MemoryShares {
-  /** V8's old space: what the SQL layer works with, and the entries of the tables below. */
+  /** V8's old space: what the SQL layer works with, and the keys of the tables below. */
   readonly oldSpaceBytes: number;
   /** One semi-space of V8's nursery, of which there are three. */
   readonly semiSpaceBytes: number;

@@ -21,15 +21,15 @@
 import type { Engine } from '../engine/engine.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import type { CheckpointPace } from './checkpoint-pace.ts';
-import type { MemEntry } from './entry-blocks.ts';
-import type { MemoryTable, MemVersion } from './memory-table.ts';
-import { infoOf } from './memory-table.ts';
+import type { MemoryTable } from './memory-table.ts';
 import type { Key } from '../../src/base/span.ts';
 import { KEY_MIN, keyAfter } from '../../src/base/span.ts';
 import type { Timestamp } from '../../src/base/timestamp.ts';
 import { maxTimestamp } from '../../src/base/timestamp.ts';
 import { decodeHead, headKey, headSpan, isNewer, keyOfHead, stagedToEngine } from './mvcc-key.ts';
 import type { VersionInfo } from './mvcc-types.ts';
+import type { MemVersion } from './version-rows.ts';
+import { NO_ROW } from './version-rows.ts';
 
 const GROUP_KEYS = 256;
 /** How many heads between the keys of a group are worth reading in order, per key. */
@@ -45,6 +45,11 @@ export interface TableWriteOptions {
   readonly thresholdOf: (key: Key) => Timestamp;
 }
 
+interface MemEntry {
+  readonly key: Key;
+  readonly newest: MemVersion;
+}
+
 /** Durable when it resolves. The table must not change meanwhile. */
 export async function writeTable(
   engine: Engine,
@@ -57,9 +62,10 @@ export async function writeTable(
   for (let done = 0; ;) {
     const group: MemEntry[] = [];
     while (group.length < GROUP_KEYS) {
-      const { entry } = cursor;
-      if (entry === undefined) break;
-      group.push(entry);
+      const { key } = cursor;
+      const newest = cursor.newest();
+      if (key === undefined || newest === undefined) break;
+      group.push({ key, newest });
       cursor.move();
     }
     if (group.length === 0) break;
@@ -106,13 +112,14 @@ async function writeKey(
   const due = head === undefined ? newest.ts : maxTimestamp(newest.ts, head.ts);
   if (isHeadStale) out.putHistory(key, head, due);
   const becomesHead = head === undefined || isHeadStale || isSame(newest, head);
+  const end = last?.older?.row ?? NO_ROW;
   let version: MemVersion | undefined = becomesHead ? newest.older : newest;
-  for (; version !== undefined && version !== last?.older; version = version.older) {
+  for (; version !== undefined && version.row !== end; version = version.older) {
     if (head !== undefined && isSame(version, head)) continue;
-    out.putHistory(key, infoOf(version), due);
+    out.putHistory(key, version.info(), due);
     if (out.isFull) await out.flush();
   }
-  if (becomesHead) out.putHead(key, infoOf(newest));
+  if (becomesHead) out.putHead(key, newest.info());
 }
 
 function isNewerThan(version: MemVersion, head: VersionInfo): boolean {

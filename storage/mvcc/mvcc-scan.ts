@@ -21,8 +21,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { TableCursor } from './entry-blocks.ts';
 import type { Head, HeadCache, HeadRun } from './head-cache.ts';
 import { firstHeadFrom, headOf } from './head-cache.ts';
-import type { MemoryTable, MemVersion } from './memory-table.ts';
-import { infoOf, valueOf, visible } from './memory-table.ts';
+import type { MemoryTable } from './memory-table.ts';
 import {
   decodeHead,
   decodeHistoryKey,
@@ -35,6 +34,7 @@ import {
   keyOfHead,
 } from './mvcc-key.ts';
 import type { MvccScanOptions, MvccScanResult, ScanRow, VersionInfo } from './mvcc-types.ts';
+import type { MemVersion } from './version-rows.ts';
 
 const LIMIT_ROWS_DEFAULT = 10_000;
 const LIMIT_BYTES_DEFAULT = 1 << 20;
@@ -265,9 +265,8 @@ class ScanBatch {
   #nextKey(cursors: readonly TableCursor[], until: Key): Key | undefined {
     const { isReverse } = this;
     let best: Key | undefined;
-    for (const { entry } of cursors) {
-      if (entry === undefined) continue;
-      const { key } = entry;
+    for (const { key } of cursors) {
+      if (key === undefined) continue;
       if (isReverse ? key < until : key >= until) continue;
       if (best === undefined || (isReverse ? key > best : key < best)) best = key;
     }
@@ -278,8 +277,8 @@ class ScanBatch {
   #takeFromTables(cursors: readonly TableCursor[], key: Key): MemVersion | undefined {
     let best: MemVersion | undefined;
     for (const cursor of cursors) {
-      if (cursor.entry?.key !== key) continue;
-      best = newerMem(best, visible(cursor.entry.newest, this.#ts));
+      if (cursor.key !== key) continue;
+      best = newerMem(best, cursor.at(this.#ts));
       cursor.move();
     }
     return best;
@@ -292,7 +291,7 @@ class ScanBatch {
   }
 
   #addVersion(key: Key, best: MemVersion | undefined): void {
-    const value = best === undefined ? undefined : valueOf(best);
+    const value = best?.value;
     if (value !== undefined && best !== undefined) this.#push({ key, value, ts: best.ts });
   }
 
@@ -390,8 +389,8 @@ export function newerOf(
   inEngine: VersionInfo | undefined,
 ): VersionInfo | undefined {
   if (inMemory === undefined) return inEngine;
-  if (inEngine === undefined) return infoOf(inMemory);
+  if (inEngine === undefined) return inMemory.info();
   return isNewer(inEngine.ts, inEngine.txnId, inMemory.ts, inMemory.txnId)
     ? inEngine
-    : infoOf(inMemory);
+    : inMemory.info();
 }

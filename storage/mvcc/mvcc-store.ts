@@ -37,8 +37,7 @@ import { BatchWriter, turn } from './batch-writer.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
 import { GarbageLists } from './garbage-list.ts';
 import { HeadCache } from './head-cache.ts';
-import type { MemVersion } from './memory-table.ts';
-import { infoOf, isPoint, MemoryTable, valueOf } from './memory-table.ts';
+import { isPoint, MemoryTable } from './memory-table.ts';
 import { writeTable } from './mvcc-checkpoint.ts';
 import { collectStep } from './mvcc-gc.ts';
 import { clearEngineSpan, localWrites, SpanInstallation } from './mvcc-install.ts';
@@ -72,6 +71,7 @@ import type {
   VersionStream,
 } from './mvcc-types.ts';
 import type { Mvcc } from './mvcc.ts';
+import type { MemVersion } from './version-rows.ts';
 import { MergedVersionStream } from './version-stream.ts';
 import { WriterLock } from './writer-lock.ts';
 
@@ -161,7 +161,7 @@ export class MvccStore implements Mvcc {
 
   get(key: Key, ts: Timestamp): MaybePromise<Uint8Array | undefined> {
     const best = this.#inMemory(key, ts);
-    if (this.#isAnswer(best)) return best === undefined ? undefined : valueOf(best);
+    if (this.#isAnswer(best)) return best?.value;
     const head = this.#engine.getSync(headKey(key));
     if (best === undefined && (head === undefined || headTimestamp(head) <= ts)) {
       return head === undefined ? undefined : headValue(head);
@@ -172,13 +172,13 @@ export class MvccStore implements Mvcc {
 
   versionAt(key: Key, ts: Timestamp): MaybePromise<VersionInfo | undefined> {
     const best = this.#inMemory(key, ts);
-    if (this.#isAnswer(best)) return best === undefined ? undefined : infoOf(best);
+    if (this.#isAnswer(best)) return best?.info();
     return this.#belowHead(key, ts, best, this.#engine.getSync(headKey(key)));
   }
 
   newest(key: Key): VersionInfo | undefined {
     const best = newerMem(this.#active.newest(key), this.#frozen?.newest(key));
-    if (this.#isAnswer(best)) return best === undefined ? undefined : infoOf(best);
+    if (this.#isAnswer(best)) return best?.info();
     const head = this.#engine.getSync(headKey(key));
     return newerOf(best, head === undefined ? undefined : decodeHead(head));
   }

@@ -8,7 +8,6 @@ import type { Key, Span } from '../../src/base/span.ts';
 import { keyAfter } from '../../src/base/span.ts';
 import type { Engine, EngineCursor, EngineSnapshot } from '../engine/engine.ts';
 import type { MemoryTable } from './memory-table.ts';
-import { infoOf } from './memory-table.ts';
 import {
   decodeHead,
   decodeHistoryKey,
@@ -112,15 +111,10 @@ class TableSource implements Source {
     const records: VersionRecord[] = [];
     const cursor = this.#table.cursorFrom(this.#position);
     while (records.length < ENTRIES_MAX) {
-      const { entry } = cursor;
-      if (entry === undefined || entry.key >= this.#end) break;
-      const { key } = entry;
-      for (
-        let at: typeof entry.newest | undefined = entry.newest;
-        at !== undefined;
-        at = at.older
-      ) {
-        records.push({ key, ...infoOf(at) });
+      const { key } = cursor;
+      if (key === undefined || key >= this.#end) break;
+      for (let at = cursor.newest(); at !== undefined; at = at.older) {
+        records.push({ key, ...at.info() });
       }
       this.#position = keyAfter(key);
       cursor.move();

@@ -6,7 +6,7 @@ import { KEY_MAX, KEY_MIN, keyAfter, pointSpan } from '../../../../src/base/span
 import type { Timestamp } from '../../../../src/base/timestamp.ts';
 import { TS_ZERO } from '../../../../src/base/timestamp.ts';
 import type { TableCursor } from '../../../../storage/mvcc/entry-blocks.ts';
-import { isPoint, MemoryTable, valueOf } from '../../../../storage/mvcc/memory-table.ts';
+import { isPoint, MemoryTable } from '../../../../storage/mvcc/memory-table.ts';
 
 const ALL = { start: KEY_MIN, end: KEY_MAX };
 
@@ -16,8 +16,8 @@ function id(ts: number): { ts: Timestamp; txnId: ReturnType<typeof makeTxnId> } 
 
 function keysOf(cursor: TableCursor): string[] {
   const keys: string[] = [];
-  while (cursor.entry !== undefined) {
-    keys.push(cursor.entry.key);
+  while (cursor.key !== undefined) {
+    keys.push(cursor.key);
     cursor.move();
   }
   return keys;
@@ -103,7 +103,7 @@ describe('MemoryTable', () => {
       table.put(key, buffer, id(1), false);
       buffer.fill('b');
       const stored = table.newest(key);
-      expect(stored && valueOf(stored)?.equals(Buffer.alloc(size, 'a'))).toBe(true);
+      expect(stored?.value?.equals(Buffer.alloc(size, 'a'))).toBe(true);
     }
   });
 
@@ -123,11 +123,17 @@ describe('MemoryTable', () => {
   });
 
   it('forgets a span and the memory it took', () => {
+    const alone = new MemoryTable(TS_ZERO);
+    for (let i = 0; i < 20; i++) alone.put(name(i), Buffer.from('v'), id(1), false);
+    const aloneBytes = alone.bytesIn(ALL);
     const table = new MemoryTable(TS_ZERO);
     for (let i = 0; i < 300; i++) table.put(name(i), Buffer.from('v'), id(1), false);
     table.removeSpan({ start: name(10), end: name(290) });
     expect(keysOf(table.cursorFrom(KEY_MIN))).toHaveLength(20);
     expect(table.newest(name(100))).toBeUndefined();
+    // What is left is not taken for more than it is; the memory of the others is free when the table is empty.
+    expect(table.bytesIn(ALL)).toBe(aloneBytes);
+    expect(table.bytes).toBeGreaterThan(aloneBytes);
     table.removeSpan(ALL);
     expect(table.bytes).toBe(0);
     table.put(name(1), null, id(2), false);

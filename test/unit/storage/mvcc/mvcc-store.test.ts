@@ -68,6 +68,19 @@ function restart(): Promise<void> {
   return start();
 }
 
+describe('checkpoints', () => {
+  it('write of a key what lies above its threshold, and one version at or below it', async () => {
+    for (const ts of [10, 20, 30, 40]) put('a', String(ts), ts);
+    for (const ts of [10, 20]) put('b', String(ts), ts);
+    await store.checkpoint(
+      () => [],
+      () => 30 as Timestamp,
+    );
+    await restart();
+    expect(await dump(ALL)).toEqual(['a@40=40', 'a@30=30', 'b@20=20']);
+  });
+});
+
 describe('reads', () => {
   it('are synchronous at recent timestamps, and asynchronous only below a head', async () => {
     put('a', '1', 10);
