@@ -19,8 +19,8 @@
  * collect) does so under one writer lock, first come, first served. A failed engine write ends the store: every later
  * call that would write rejects with the same error, and nothing is retried.
  *
- * Bounds: at most two tables of `tableBytesMax`, plus a quarter while writers are being held back (`isFull`), and
- * `headCacheBytes`.
+ * Bounds: at most two tables of `tableBytesMax`, each with a quarter more if writers had to be held back (`isFull`) while
+ * it filled, and `headCacheBytes`.
  * It does not: decide when to checkpoint, know locks or undecided writes, check that timestamps are allowed.
  */
 import { assert } from '../../src/base/assert.ts';
