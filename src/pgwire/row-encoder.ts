@@ -40,9 +40,7 @@ export class RowEncoder {
     ctx: FormatContext,
   ) {
     this.#ctx = ctx;
-    this.#writers = columns.map(({ type }, i) =>
-      formatOf(formats, i) === 1 ? binaryWriter(type) : textWriter(type, ctx),
-    );
+    this.#writers = columns.map(({ type }, i) => writerFor(type, formatOf(formats, i) === 1, ctx));
   }
 
   /** Appends one DataRow; when a value has no such form, nothing is appended and the error passes on. */
@@ -69,28 +67,33 @@ const encoders = [new WeakMap<Columns, RowEncoder>(), new WeakMap<Columns, RowEn
 
 const scratch = new ByteWriter(1024);
 
-function binaryWriter(type: SqlType): WriteValue {
+function writerFor(type: SqlType, isBinary: boolean, ctx: FormatContext): WriteValue {
   switch (type.name) {
-    case 'int4':
-      return (out, value) => {
-        out.int32(4);
-        out.int32(value as number);
-      };
     case 'text':
     case 'varchar':
     case 'bpchar':
     case 'name':
     case 'unknown':
-      // Its binary form is its text.
+      // Both forms are the text.
       return (out, value) => out.textValue(value as string);
     default:
-      return (out, value) => {
-        scratch.reset();
-        encodeBinary(type, value, scratch);
-        out.int32(scratch.length);
-        out.raw(scratch.view());
-      };
+      return isBinary ? binaryWriter(type) : textWriter(type, ctx);
   }
+}
+
+function binaryWriter(type: SqlType): WriteValue {
+  if (type.name === 'int4') {
+    return (out, value) => {
+      out.int32(4);
+      out.int32(value as number);
+    };
+  }
+  return (out, value) => {
+    scratch.reset();
+    encodeBinary(type, value, scratch);
+    out.int32(scratch.length);
+    out.raw(scratch.view());
+  };
 }
 
 function textWriter(type: SqlType, ctx: FormatContext): WriteValue {
@@ -100,12 +103,6 @@ function textWriter(type: SqlType, ctx: FormatContext): WriteValue {
     case 'int8':
     case 'oid':
       return (out, value) => out.textValue((value as number | bigint).toString());
-    case 'text':
-    case 'varchar':
-    case 'bpchar':
-    case 'name':
-    case 'unknown':
-      return (out, value) => out.textValue(value as string);
     case 'bool':
       return (out, value) => out.textValue(value === true ? 't' : 'f');
     default:

@@ -1,8 +1,8 @@
 /**
  * Versions as numbers: each is a row of a page outside of V8's heap, with the number of the next older version of its
  * key; values lie one behind the other in chunks. A memory table holds hundreds of thousands of them for a minute: as
- * objects they would be copied and walked by every collection of garbage, which no version outlives its table to need
- * (ADR 0017). Rows are only added; all of them go with their table.
+ * objects they would be moved to the old space, and walked by every full collection of garbage (ADR 0017). Rows are only
+ * added; all of them go with their table.
  *
  *   row = timestamp (float64), then int32: chunk, offset and length of the value (length -1: a tombstone), the next older
  *         row, three words of the attempt's id, and the last byte of it with a flag above it

@@ -14,10 +14,16 @@ const BINARY = [1];
 /** Type, length, number of columns, length of the value. */
 const HEAD_BYTES = 1 + 4 + 2 + 4;
 
+/** Blanks at the end are part of a value. */
+const texts = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 100 }),
+  fc.string({ unit: fc.constantFrom('a', ' ', 'é', '\u{1f600}'), maxLength: 40 }),
+);
+
 const values: fc.Arbitrary<readonly [SqlType, Datum]> = fc.oneof(
   fc.tuple(fc.constant(INT4), fc.integer()),
   fc.tuple(fc.constant(INT8), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
-  fc.tuple(fc.constantFrom(TEXT, VARCHAR, BPCHAR), fc.string({ unit: 'binary', maxLength: 100 })),
+  fc.tuple(fc.constantFrom(TEXT, VARCHAR, BPCHAR), texts),
 );
 
 describe('a row in binary', () => {
